@@ -1,0 +1,29 @@
+//! The flow model of Lookback: Hubble's events as rows of an Arrow RecordBatch with one fixed schema.
+//!
+//! JSON lines, protobuf messages and Parquet files are edges: each is a codec to or from that batch.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`columns`] | the column table, the only place where a column exists |
+//! | [`schema`] | the message tree made from it and the `.proto` files |
+//! | [`json`] | exporter lines ↔ rows |
+//! | [`protobuf`] | Hubble's API messages ↔ rows |
+//! | [`segment`] | Parquet files ↔ rows |
+//! | [`rows`], [`view`] | building batches, reading them row by row |
+//! | [`derive`](mod@derive) | direction, client and server, and other columns computed from stored ones |
+//! | [`inputs`], [`lines`] | which files to read, in which order; their lines, decompressed |
+
+pub mod columns;
+//pub mod derive;
+//pub mod inputs;
+pub mod json;
+pub mod lines;
+//pub mod names;
+pub mod oddities;
+pub mod proto;
+//pub mod protobuf;
+pub mod rows;
+pub mod schema;
+//pub mod segment;
+pub mod time;
+pub mod view;

@@ -1,0 +1,273 @@
+//! Lines of a log, plain or compressed, in chunks that end at a line's end.
+//!
+//! Promises:
+//! 1. What a file is, is told by its first bytes, not by its name; all members of a gzip or zstd file are read.
+//! 2. Memory is bounded: a chunk holds [`CHUNK`] bytes, or one line of at most [`MAX_LINE`]; of a longer line only its
+//!    beginning is kept, so that the decoder rejects it and reading goes on behind it.
+//! 3. A file that breaks off gives everything before the break, then the error.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use crate::json::is_partial;
+
+/// Longest line that is read.
+pub const MAX_LINE: usize = 16 << 20;
+
+/// Bytes that a chunk aims for.
+pub const CHUNK: usize = 4 << 20;
+
+/// What a file's first bytes say it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    Text,
+    Gzip,
+    Zstd,
+    Parquet,
+    /// Compressed or packed in a way that is not read.
+    Foreign(&'static str),
+}
+
+/// Tells what a file is by its first bytes; eight are enough.
+#[must_use]
+pub fn sniff(start: &[u8]) -> Content {
+    let known: &[(&[u8], Content)] = &[
+        (b"\x1f\x8b", Content::Gzip),
+        (b"\x28\xb5\x2f\xfd", Content::Zstd),
+        (b"PAR1", Content::Parquet),
+        (b"BZh", Content::Foreign("bzip2")),
+        (b"\xfd7zXZ\0", Content::Foreign("xz")),
+        (b"PK\x03\x04", Content::Foreign("zip")),
+        (b"\x04\x22\x4d\x18", Content::Foreign("lz4")),
+    ];
+    known.iter().find(|(magic, _)| start.starts_with(magic)).map_or(Content::Text, |(_, content)| *content)
+}
+
+/// Some whole lines.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Chunk {
+    /// The lines, each with its line feed but perhaps the last one.
+    pub bytes: Vec<u8>,
+    /// Number of the first line, from 1.
+    pub first_line: u64,
+}
+
+impl Chunk {
+    /// The lines with their numbers, without line feeds; the flag tells a last line without one.
+    pub fn lines(&self) -> impl Iterator<Item = (u64, &[u8], bool)> {
+        let mut rest = &*self.bytes;
+        let mut number = self.first_line;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let (line, after, torn) = match memchr::memchr(b'\n', rest) {
+                Some(end) => (rest.get(..end)?, rest.get(end + 1..)?, false),
+                None => (rest, &[][..], true),
+            };
+            rest = after;
+            number += 1;
+            Some((number - 1, line, torn))
+        })
+    }
+}
+
+/// Reads a log in chunks.
+pub struct Chunks {
+    source: Box<dyn Read + Send>,
+    /// Bytes of the next chunk that were read with an earlier one.
+    rest: Vec<u8>,
+    next_line: u64,
+    failed: Option<io::Error>,
+    done: bool,
+}
+
+impl std::fmt::Debug for Chunks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunks").field("next_line", &self.next_line).field("done", &self.done).finish_non_exhaustive()
+    }
+}
+
+impl Chunks {
+    /// Chunks of what a source holds once decompressed.
+    ///
+    /// # Errors
+    /// When nothing can be read, or the content is of a kind that is not read as lines.
+    pub fn new(source: impl Read + Send + 'static) -> io::Result<Self> {
+        let mut source = BufReader::with_capacity(1 << 20, source);
+        let source: Box<dyn Read + Send> = match sniff(source.fill_buf()?) {
+            Content::Text => Box::new(source),
+            Content::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+            Content::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
+            Content::Parquet => return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a Parquet file, not a log")),
+            Content::Foreign(how) => {
+                let what = format!("is compressed with {how}; unpack it, or compress it with gzip or zstd");
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+            }
+        };
+        Ok(Self { source, rest: Vec::new(), next_line: 1, failed: None, done: false })
+    }
+
+    /// The next chunk; `None` at the end.
+    ///
+    /// # Errors
+    /// When the source broke off; everything before has been given.
+    pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        let mut bytes = std::mem::take(&mut self.rest);
+        bytes.reserve(CHUNK);
+        while !self.done {
+            if let Some(end) = self.cut(&bytes) {
+                self.rest = bytes.split_off(end);
+                return Ok(Some(self.chunk(bytes)));
+            }
+            self.fill(&mut bytes);
+        }
+        if bytes.is_empty() {
+            return self.failed.take().map_or(Ok(None), Err);
+        }
+        Ok(Some(self.chunk(bytes)))
+    }
+
+    fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
+        let first_line = self.next_line;
+        self.next_line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+        Chunk { bytes, first_line }
+    }
+
+    /// Where a chunk that is large enough ends: behind a line that is no part of the next one.
+    fn cut(&self, bytes: &[u8]) -> Option<usize> {
+        if bytes.len() < CHUNK {
+            return None;
+        }
+        let mut end = memchr::memrchr(b'\n', bytes)? + 1;
+        // Parts of a wrapped line stay together; a log of nothing but parts is cut all the same.
+        let whole = end;
+        loop {
+            let line_end = end - 1;
+            let start = memchr::memrchr(b'\n', bytes.get(..line_end)?).map_or(0, |at| at + 1);
+            if !is_partial(bytes.get(start..line_end)?) {
+                return Some(end);
+            }
+            if start == 0 {
+                return (bytes.len() > MAX_LINE).then_some(whole);
+            }
+            end = start;
+        }
+    }
+
+    fn fill(&mut self, bytes: &mut Vec<u8>) {
+        let start = bytes.len();
+        let want = if start < CHUNK { CHUNK - start } else { CHUNK };
+        let read = (&mut self.source).take(want as u64).read_to_end(bytes);
+        match read {
+            Ok(0) => self.done = true,
+            Ok(_) => {}
+            Err(error) => {
+                self.failed = Some(error);
+                self.done = true;
+            }
+        }
+        if bytes.len() > 2 * MAX_LINE && memchr::memchr(b'\n', bytes).is_none() {
+            // An endless line: its beginning is kept for the decoder to reject, the rest is passed over.
+            bytes.truncate(MAX_LINE + 1);
+            self.pass_over_line(bytes);
+        }
+    }
+
+    fn pass_over_line(&mut self, kept: &mut Vec<u8>) {
+        let mut block = vec![0; 1 << 16];
+        loop {
+            match self.source.read(&mut block) {
+                Ok(0) => {
+                    self.done = true;
+                    return;
+                }
+                Ok(n) => {
+                    let read = block.get(..n).unwrap_or_default();
+                    if let Some(end) = memchr::memchr(b'\n', read) {
+                        kept.extend_from_slice(read.get(end..).unwrap_or_default());
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.failed = Some(error);
+                    self.done = true;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn all(source: impl Read + Send + 'static) -> (Vec<(u64, usize, bool)>, bool) {
+        let mut chunks = Chunks::new(source).unwrap();
+        let mut lines = Vec::new();
+        loop {
+            match chunks.next_chunk() {
+                Ok(Some(chunk)) => lines.extend(chunk.lines().map(|(n, line, torn)| (n, line.len(), torn))),
+                Ok(None) => return (lines, false),
+                Err(_) => return (lines, true),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_numbered_across_chunks() {
+        let line = "x".repeat(999) + "\n";
+        let (lines, failed) = all(io::Cursor::new(line.repeat(10_000) + "end"));
+        assert!(!failed);
+        assert_eq!(lines.len(), 10_001);
+        assert!(lines.iter().zip(1..).all(|((number, ..), expected)| *number == expected));
+        assert_eq!(lines.last(), Some(&(10_001, 3, true)));
+    }
+
+    #[test]
+    fn an_endless_line_is_cut_and_the_next_one_read() {
+        let source = io::repeat(b'x').take(100 << 20).chain(io::Cursor::new("\nnext\n"));
+        let (lines, failed) = all(source);
+        assert!(!failed);
+        assert_eq!(lines, [(1, MAX_LINE + 1, false), (2, 4, false)]);
+    }
+
+    #[test]
+    fn all_members_of_a_gzip_file_are_read_and_a_cut_one_gives_its_beginning() {
+        let member = |text: &str| {
+            let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gz.write_all(text.as_bytes()).unwrap();
+            gz.finish().unwrap()
+        };
+        let mut bytes = member("one\n");
+        bytes.extend(member("two\nthree\n"));
+        assert_eq!(all(io::Cursor::new(bytes.clone())), (vec![(1, 3, false), (2, 3, false), (3, 5, false)], false));
+        bytes.truncate(bytes.len() - 9);
+        let (lines, failed) = all(io::Cursor::new(bytes));
+        assert!(failed);
+        assert_eq!(lines.first(), Some(&(1, 3, false)));
+    }
+
+    #[test]
+    fn a_cut_zstd_file_gives_its_beginning() {
+        let text: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+        let mut bytes = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        assert_eq!(all(io::Cursor::new(bytes.clone())).0.len(), 100_000);
+        bytes.truncate(bytes.len() / 2);
+        let (lines, failed) = all(io::Cursor::new(bytes));
+        assert!(failed && lines.len() < 100_000);
+    }
+
+    #[test]
+    fn parts_of_a_wrapped_line_stay_in_one_chunk() {
+        let part = format!("2026-03-01T10:00:00Z stdout P {}\n", "x".repeat(1000));
+        let whole = "2026-03-01T10:00:00Z stdout F y\n";
+        let mut chunks = Chunks::new(io::Cursor::new((part.repeat(7) + whole).repeat(1000))).unwrap();
+        while let Some(chunk) = chunks.next_chunk().unwrap() {
+            assert!(chunk.bytes.ends_with(b"stdout F y\n"));
+        }
+    }
+}

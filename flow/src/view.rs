@@ -1,0 +1,132 @@
+//! Values of a batch, row by row, by column id.
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StructArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::Int32Type;
+
+use crate::columns::{COLUMNS, ColumnId};
+use crate::schema::arrow_type;
+
+/// The columns of a batch, found once. A column that the batch lacks reads as NULL.
+#[derive(Debug)]
+pub struct View<'a> {
+    columns: Vec<Option<Values<'a>>>,
+}
+
+#[derive(Debug)]
+enum Values<'a> {
+    Name { keys: &'a Int32Array, values: &'a StringArray },
+    Text(&'a StringArray),
+    Bool(&'a BooleanArray),
+    I32(&'a Int32Array),
+    U32(&'a UInt32Array),
+    I64(&'a Int64Array),
+    U64(&'a UInt64Array),
+    Time(&'a TimestampNanosecondArray),
+    List(&'a ListArray),
+}
+
+/// A batch has a column of another type than the schema says.
+#[derive(Debug, thiserror::Error)]
+#[error("column {column} is {found}, expected {expected}")]
+pub struct WrongType {
+    pub column: &'static str,
+    pub found: String,
+    pub expected: String,
+}
+
+impl<'a> View<'a> {
+    /// # Errors
+    /// When a column of the batch has another type than [`COLUMNS`] gives it.
+    pub fn new(batch: &'a RecordBatch) -> Result<Self, WrongType> {
+        let columns = COLUMNS
+            .iter()
+            .map(|column| {
+                let Some(array) = batch.column_by_name(column.name) else { return Ok(None) };
+                let expected = arrow_type(column.kind);
+                let wrong = || WrongType {
+                    column: column.name,
+                    found: array.data_type().to_string(),
+                    expected: expected.to_string(),
+                };
+                if array.data_type() != &expected {
+                    return Err(wrong());
+                }
+                values(array).map(Some).ok_or_else(wrong)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { columns })
+    }
+
+    fn values(&self, id: ColumnId) -> Option<&Values<'a>> {
+        self.columns.get(usize::from(id.0))?.as_ref()
+    }
+
+    /// The text of a text column.
+    #[must_use]
+    pub fn text(&self, id: ColumnId, row: usize) -> Option<&'a str> {
+        match self.values(id)? {
+            Values::Name { keys, values } if keys.is_valid(row) => {
+                Some(values.value(usize::try_from(keys.value(row)).ok()?))
+            }
+            Values::Text(values) if values.is_valid(row) => Some(values.value(row)),
+            _ => None,
+        }
+    }
+
+    /// The value of a numeric, boolean or time column, as a whole number.
+    #[must_use]
+    pub fn number(&self, id: ColumnId, row: usize) -> Option<i128> {
+        match self.values(id)? {
+            Values::Bool(values) if values.is_valid(row) => Some(values.value(row).into()),
+            Values::I32(values) if values.is_valid(row) => Some(values.value(row).into()),
+            Values::U32(values) if values.is_valid(row) => Some(values.value(row).into()),
+            Values::I64(values) if values.is_valid(row) => Some(values.value(row).into()),
+            Values::U64(values) if values.is_valid(row) => Some(values.value(row).into()),
+            Values::Time(values) if values.is_valid(row) => Some(values.value(row).into()),
+            _ => None,
+        }
+    }
+
+    /// The items of a list of texts.
+    #[must_use]
+    pub fn texts(&self, id: ColumnId, row: usize) -> Option<StringArray> {
+        self.list(id, row)?.as_string_opt::<i32>().cloned()
+    }
+
+    /// The items of a list of structs.
+    #[must_use]
+    pub fn structs(&self, id: ColumnId, row: usize) -> Option<StructArray> {
+        self.list(id, row)?.as_struct_opt().cloned()
+    }
+
+    fn list(&self, id: ColumnId, row: usize) -> Option<ArrayRef> {
+        match self.values(id)? {
+            Values::List(values) if values.is_valid(row) => Some(values.value(row)),
+            _ => None,
+        }
+    }
+}
+
+fn values(array: &ArrayRef) -> Option<Values<'_>> {
+    let any = array.as_any();
+    if let Some(names) = any.downcast_ref::<DictionaryArray<Int32Type>>() {
+        return Some(Values::Name { keys: names.keys(), values: names.values().as_string_opt()? });
+    }
+    any.downcast_ref()
+        .map(Values::Text)
+        .or_else(|| any.downcast_ref().map(Values::Bool))
+        .or_else(|| any.downcast_ref().map(Values::I32))
+        .or_else(|| any.downcast_ref().map(Values::U32))
+        .or_else(|| any.downcast_ref().map(Values::I64))
+        .or_else(|| any.downcast_ref().map(Values::U64))
+        .or_else(|| any.downcast_ref().map(Values::Time))
+        .or_else(|| any.downcast_ref().map(Values::List))
+}
+
+/// The texts of a list that stand for something; a NULL item reads as empty.
+pub(crate) fn items(texts: &StringArray) -> impl Iterator<Item = &str> {
+    texts.iter().map(Option::unwrap_or_default)
+}

@@ -1,0 +1,44 @@
+-- title = "Coverage"
+-- answers = "Which nodes and times the log covers."
+-- theme = "overview"
+-- audience = ["compliance"]
+-- chart = "none"
+-- notes = "Every flow line counts, socket traces too. A silence may be a gap in the archive or a quiet node: the log cannot tell. A node that wrote nothing in the window has no row."
+-- [defaults]
+-- limit = 100
+-- [[columns]]
+-- name = "node_name"
+-- unit = ""
+-- help = "The observing node."
+-- [[columns]]
+-- name = "lines"
+-- unit = "count"
+-- help = "Flow lines."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."
+-- [[columns]]
+-- name = "longest_silence_ns"
+-- unit = "ns"
+-- help = "Longest time without a line, between two lines."
+-- [[columns]]
+-- name = "silence_since"
+-- unit = "time"
+-- help = "When it began."
+-- [[columns]]
+-- name = "missing_before_ns"
+-- unit = "ns"
+-- help = "From the start of the window to the first line."
+-- [[columns]]
+-- name = "missing_after_ns"
+-- unit = "ns"
+-- help = "From the last line to the end of the window."
+-- [[columns]]
+-- name = "lost"
+-- unit = "count"
+-- help = "Events that the agent reports as lost."

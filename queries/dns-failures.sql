@@ -1,0 +1,46 @@
+-- title = "DNS failures"
+-- answers = "Which names could not be resolved, by whom, and how it failed."
+-- theme = "dns"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "A lookup is one name and type asked from one client port; repeated questions are the same lookup. NXDOMAIN for a name made by the resolver's search path is left out when the client went on to another form of the name within 10 s: only the last form counts, and nothing when any form resolved. An empty NOERROR answer is no failure. A dropped packet to port 53 that no lookup tells of has no name. Without layer 7 DNS visibility only these dropped packets are known."
+-- needs = "l7 dns"
+-- [defaults]
+-- limit = 20
+-- last = "5m"
+-- [parameters.grace]
+-- type = "duration"
+-- default = "5s"
+-- help = "What began this short a time before the end of the data is not called unanswered."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "name"
+-- unit = ""
+-- help = "Name asked for, lower case, without the trailing dot; NULL for packets dropped before anybody read the name."
+-- [[columns]]
+-- name = "outcome"
+-- unit = ""
+-- help = "NXDOMAIN, SERVFAIL, REFUSED, … , no answer, or dropped."
+-- [[columns]]
+-- name = "failures"
+-- unit = "count"
+-- help = "Failed lookups, or dropped packets where name is NULL."
+-- [[columns]]
+-- name = "lookups"
+-- unit = "count"
+-- help = "All lookups of this name by this client."
+-- [[columns]]
+-- name = "share"
+-- unit = "ratio"
+-- help = "Failures of lookups."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

@@ -1,0 +1,41 @@
+-- title = "DNS latency"
+-- answers = "How long clients waited for DNS answers."
+-- theme = "dns"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "From the first question to the first answer, so a repeated question counts in full. Times are those of the DNS proxy on the client's node; lookups with only one side in the log are not measured."
+-- needs = "l7 dns"
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the DNS server."
+-- [[columns]]
+-- name = "lookups"
+-- unit = "count"
+-- help = "Answered lookups with both sides seen."
+-- [[columns]]
+-- name = "repeated"
+-- unit = "count"
+-- help = "Of them, asked more than once."
+-- [[columns]]
+-- name = "p50_ns"
+-- unit = "ns"
+-- help = "Median."
+-- [[columns]]
+-- name = "p95_ns"
+-- unit = "ns"
+-- help = "95th percentile."
+-- [[columns]]
+-- name = "p99_ns"
+-- unit = "ns"
+-- help = "99th percentile."
+-- [[columns]]
+-- name = "max_ns"
+-- unit = "ns"
+-- help = "Longest."

@@ -1,0 +1,49 @@
+-- title = "Who resolved a name"
+-- answers = "Which clients asked for a name, and what they were told."
+-- theme = "dns"
+-- audience = ["compliance"]
+-- chart = "none"
+-- notes = "Needs layer 7 DNS visibility: who connected without asking, or asked unseen, is not here. Case and trailing dot do not matter. A name reached through a CNAME is found by the name that was asked for."
+-- needs = "l7 dns"
+-- [defaults]
+-- limit = 100
+-- [parameters.name]
+-- type = "text"
+-- positional = true
+-- help = "The name, such as api.example.com."
+-- [parameters.expanded]
+-- type = "boolean"
+-- default = false
+-- help = "Also names that begin with it, as a search path makes them."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "client_ip"
+-- unit = ""
+-- help = "Address of the client."
+-- [[columns]]
+-- name = "name"
+-- unit = ""
+-- help = "Name asked for, lower case, without the trailing dot."
+-- [[columns]]
+-- name = "qtype"
+-- unit = ""
+-- help = "Type asked for: A, AAAA, …"
+-- [[columns]]
+-- name = "outcome"
+-- unit = ""
+-- help = "NOERROR, NODATA (name exists, not this type), NXDOMAIN, … , no answer, or dropped."
+-- [[columns]]
+-- name = "lookups"
+-- unit = "count"
+-- help = "Lookups; repeated questions are the same lookup."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

@@ -1,0 +1,52 @@
+-- title = "Access from outside"
+-- answers = "Which services were reached, or tried, from outside the cluster."
+-- theme = "policy"
+-- audience = ["compliance"]
+-- chart = "none"
+-- notes = "world and address range are identities outside the cluster. node: the client is a node, behind which a NodePort or load balancer with externalTrafficPolicy Cluster hides outside clients, but kubelet's probes too. ingress: through Cilium's ingress. unknown: an outside address and a packet whose direction is not known. That nothing is listed proves nothing for nodes and times that the log does not cover (see coverage)."
+-- [defaults]
+-- limit = 100
+-- [parameters.nodes]
+-- type = "boolean"
+-- default = true
+-- help = "Show what came from nodes too."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "l4_protocol"
+-- unit = ""
+-- help = "TCP, UDP, ICMPv4, …"
+-- [[columns]]
+-- name = "origin"
+-- unit = ""
+-- help = "world, address range, ingress, kube-apiserver, node, or unknown."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "addresses"
+-- unit = "count"
+-- help = "Distinct client addresses."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Distinct connections or attempts."
+-- [[columns]]
+-- name = "dropped"
+-- unit = "count"
+-- help = "Of them, with dropped packets."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

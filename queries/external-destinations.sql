@@ -1,0 +1,44 @@
+-- title = "Destinations outside"
+-- answers = "Which destinations outside the cluster were reached, or tried, and by whom."
+-- theme = "policy"
+-- audience = ["compliance"]
+-- chart = "none"
+-- notes = "Outside are the identities of the world and of address ranges. Names come from the observing node's DNS cache (a DNS policy must have filled it); without a name it is world or the address. Packets whose direction is not known are left out."
+-- [defaults]
+-- limit = 100
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "l4_protocol"
+-- unit = ""
+-- help = "TCP, UDP, ICMPv4, …"
+-- [[columns]]
+-- name = "addresses"
+-- unit = "count"
+-- help = "Distinct server addresses."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Distinct connections or attempts."
+-- [[columns]]
+-- name = "dropped"
+-- unit = "count"
+-- help = "Of them, with dropped packets."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

@@ -1,0 +1,52 @@
+-- title = "Why communication fails"
+-- answers = "For each pair the first layer that fails: DNS, policy, L3-L4, TCP or L7, with the evidence."
+-- theme = "tcp"
+-- audience = ["incident"]
+-- chart = "none"
+-- notes = "Layers are tried in the order DNS, policy, L3-L4, TCP, L7; the first with evidence is named, and cause is the most frequent evidence in it. A DNS failure is held against the service that the name stands for (NAME.NAMESPACE.svc…), else against the name itself. TCP: a SYN never answered, refused, or a connection reset by the server. L7: denied, status 500 and above, no response. Connections and requests of the last moments are not judged."
+-- [defaults]
+-- limit = 20
+-- [parameters.grace]
+-- type = "duration"
+-- default = "5s"
+-- help = "What began this short a time before the end of the data is not called unanswered."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "layer"
+-- unit = ""
+-- help = "DNS, policy, L3-L4, TCP or L7."
+-- [[columns]]
+-- name = "cause"
+-- unit = ""
+-- help = "Most frequent evidence of that layer."
+-- [[columns]]
+-- name = "dns"
+-- unit = "count"
+-- help = "Failed lookups."
+-- [[columns]]
+-- name = "policy"
+-- unit = "count"
+-- help = "Packets dropped by policy."
+-- [[columns]]
+-- name = "network"
+-- unit = "count"
+-- help = "Packets dropped for other reasons."
+-- [[columns]]
+-- name = "tcp"
+-- unit = "count"
+-- help = "Connections unanswered, refused or reset."
+-- [[columns]]
+-- name = "l7"
+-- unit = "count"
+-- help = "Requests denied, failed or unanswered."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "First evidence of any layer."

@@ -1,0 +1,45 @@
+-- title = "HTTP errors"
+-- answers = "Which services answered with 4xx and 5xx, and in what share."
+-- theme = "http"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's. Shares are of responses; retries by a proxy are responses of their own. A request denied by a layer 7 policy is told apart, as its 403 comes from the proxy and not from the service."
+-- needs = "l7 http"
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "responses"
+-- unit = "count"
+-- help = "Responses, without the 403 of denied requests."
+-- [[columns]]
+-- name = "errors_4xx"
+-- unit = "count"
+-- help = "Status 400 to 499."
+-- [[columns]]
+-- name = "errors_5xx"
+-- unit = "count"
+-- help = "Status 500 to 599."
+-- [[columns]]
+-- name = "share_4xx"
+-- unit = "ratio"
+-- help = "errors_4xx of responses."
+-- [[columns]]
+-- name = "share_5xx"
+-- unit = "ratio"
+-- help = "errors_5xx of responses."
+-- [[columns]]
+-- name = "denied"
+-- unit = "count"
+-- help = "Requests denied by a layer 7 policy."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "First error or denial."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "Last error or denial."

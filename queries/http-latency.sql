@@ -1,0 +1,49 @@
+-- title = "HTTP latency"
+-- answers = "How long each service took to answer HTTP requests."
+-- theme = "http"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's. p50 to p99 are times between request and response at that proxy; recorded_ columns are what the proxy wrote itself, which is wrong where one X-Request-Id passes several hops of a node. An absent latency is unknown, not 0. Neither holds the network between client and proxy."
+-- needs = "l7 http"
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "responses"
+-- unit = "count"
+-- help = "Responses."
+-- [[columns]]
+-- name = "paired"
+-- unit = "count"
+-- help = "Of them, with their request in the log."
+-- [[columns]]
+-- name = "p50_ns"
+-- unit = "ns"
+-- help = "Median of the pairs."
+-- [[columns]]
+-- name = "p95_ns"
+-- unit = "ns"
+-- help = "95th percentile of the pairs."
+-- [[columns]]
+-- name = "p99_ns"
+-- unit = "ns"
+-- help = "99th percentile of the pairs."
+-- [[columns]]
+-- name = "recorded"
+-- unit = "count"
+-- help = "Responses with a latency of their own."
+-- [[columns]]
+-- name = "recorded_p50_ns"
+-- unit = "ns"
+-- help = "Median of those."
+-- [[columns]]
+-- name = "recorded_p95_ns"
+-- unit = "ns"
+-- help = "95th percentile of those."
+-- [[columns]]
+-- name = "recorded_p99_ns"
+-- unit = "ns"
+-- help = "99th percentile of those."

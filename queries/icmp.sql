@@ -1,0 +1,48 @@
+-- title = "ICMP"
+-- answers = "Which ICMP messages were sent, by whom to whom."
+-- theme = "overview"
+-- audience = ["incident"]
+-- chart = "none"
+-- notes = "Lines of one message less than 100 ms apart are one packet, so floods are undercounted. Where the direction is not known (all but echo) client is the sender."
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "l4_protocol"
+-- unit = ""
+-- help = "TCP, UDP, ICMPv4, …"
+-- [[columns]]
+-- name = "icmp_type"
+-- unit = ""
+-- help = "ICMP type."
+-- [[columns]]
+-- name = "icmp_code"
+-- unit = ""
+-- help = "ICMP code."
+-- [[columns]]
+-- name = "meaning"
+-- unit = ""
+-- help = "What type and code stand for."
+-- [[columns]]
+-- name = "packets"
+-- unit = "count"
+-- help = "Packets, at least."
+-- [[columns]]
+-- name = "dropped"
+-- unit = "count"
+-- help = "Dropped packets."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

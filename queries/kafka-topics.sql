@@ -1,0 +1,49 @@
+-- title = "Kafka topics"
+-- answers = "Who produces to and who consumes from which topic."
+-- theme = "kafka"
+-- audience = ["incident", "compliance"]
+-- chart = "none"
+-- notes = "Cilium up to 1.19 with layer 7 Kafka policies. A call that names several topics has one line for each. Counted at one proxy: the broker's (INGRESS) where it reports, else the client's."
+-- needs = "l7 kafka"
+-- [defaults]
+-- limit = 100
+-- [[columns]]
+-- name = "topic"
+-- unit = ""
+-- help = "Kafka topic."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "role"
+-- unit = ""
+-- help = "produces, consumes, or other."
+-- [[columns]]
+-- name = "api_key"
+-- unit = ""
+-- help = "Kafka call: produce, fetch, …"
+-- [[columns]]
+-- name = "requests"
+-- unit = "count"
+-- help = "Calls."
+-- [[columns]]
+-- name = "errors"
+-- unit = "count"
+-- help = "Calls answered with an error."
+-- [[columns]]
+-- name = "denied"
+-- unit = "count"
+-- help = "Calls denied by policy."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

@@ -1,0 +1,56 @@
+-- title = "Latency between two services"
+-- answers = "How long one service waits for another."
+-- theme = "http"
+-- audience = ["incident"]
+-- chart = "none"
+-- notes = "Both ways, A as client and B as client. http: request to response at one proxy; tcp: SYN to SYN, ACK at one node, first SYN unanswered once left out; dns: question to answer. Only the first packets of a connection are certain to be in the log, and monitor times carry delays of up to milliseconds."
+-- [defaults]
+-- limit = 20
+-- [parameters.a]
+-- type = "text"
+-- positional = true
+-- help = "A service, namespace/name or name."
+-- [parameters.b]
+-- type = "text"
+-- positional = true
+-- help = "The other."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "measure"
+-- unit = ""
+-- help = "http, http recorded, dns or tcp."
+-- [[columns]]
+-- name = "samples"
+-- unit = "count"
+-- help = "Measured pairs."
+-- [[columns]]
+-- name = "p50_ns"
+-- unit = "ns"
+-- help = "Median."
+-- [[columns]]
+-- name = "p95_ns"
+-- unit = "ns"
+-- help = "95th percentile."
+-- [[columns]]
+-- name = "p99_ns"
+-- unit = "ns"
+-- help = "99th percentile."
+-- [[columns]]
+-- name = "max_ns"
+-- unit = "ns"
+-- help = "Longest."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

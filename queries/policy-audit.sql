@@ -1,0 +1,45 @@
+-- title = "Would be denied"
+-- answers = "What policies in audit mode let pass but would deny when enforced."
+-- theme = "policy"
+-- audience = ["compliance"]
+-- chart = "bar"
+-- notes = "Lines with the verdict AUDIT, several lines of one connection taken once."
+-- needs = "policy verdicts"
+-- [defaults]
+-- limit = 50
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "protocol"
+-- unit = ""
+-- help = "TCP, UDP, …, or http, dns, kafka for requests."
+-- [[columns]]
+-- name = "traffic_direction"
+-- unit = ""
+-- help = "EGRESS: denied by policies of the client's side; INGRESS: of the server's."
+-- [[columns]]
+-- name = "denied_by"
+-- unit = ""
+-- help = "Policies that explicitly deny it; NULL where no policy allows it."
+-- [[columns]]
+-- name = "attempts"
+-- unit = "count"
+-- help = "Distinct connections, or requests at layer 7; retries of one connection are one attempt."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

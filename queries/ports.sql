@@ -1,0 +1,40 @@
+-- title = "Ports"
+-- answers = "Which server ports are used, by how many, and how often."
+-- theme = "overview"
+-- audience = ["incident", "compliance"]
+-- chart = "bar"
+-- notes = "connections are distinct TCP connections or distinct address and port pairs of other protocols. Lines whose direction is not known are left out, as their server port is a guess."
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "l4_protocol"
+-- unit = ""
+-- help = "TCP, UDP, ICMPv4, …"
+-- [[columns]]
+-- name = "servers"
+-- unit = "count"
+-- help = "Distinct servers."
+-- [[columns]]
+-- name = "clients"
+-- unit = "count"
+-- help = "Distinct clients."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Distinct connections."
+-- [[columns]]
+-- name = "dropped"
+-- unit = "count"
+-- help = "Of them, with dropped packets."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

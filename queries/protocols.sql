@@ -1,0 +1,36 @@
+-- title = "Protocols"
+-- answers = "Which protocols the log holds."
+-- theme = "overview"
+-- audience = ["incident", "compliance"]
+-- chart = "bar"
+-- notes = "Lines of the log, not packets. Socket traces are left out. Layer 7 protocols appear only where a policy sends traffic through a proxy."
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "l4_protocol"
+-- unit = ""
+-- help = "TCP, UDP, ICMPv4, …; NULL where the line has none."
+-- [[columns]]
+-- name = "l7_protocol"
+-- unit = ""
+-- help = "http, dns or kafka; NULL for packets."
+-- [[columns]]
+-- name = "lines"
+-- unit = "count"
+-- help = "Flow lines."
+-- [[columns]]
+-- name = "share"
+-- unit = "ratio"
+-- help = "Of all lines."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Distinct connections."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

@@ -1,0 +1,56 @@
+-- title = "Service map"
+-- answers = "Who talks to whom, on which port, how often, and how well."
+-- theme = "map"
+-- audience = ["incident", "compliance"]
+-- chart = "none"
+-- notes = "connections are distinct TCP connections (by SYN; those opened earlier count once) or distinct address and port pairs of other protocols; requests are layer 7 requests at one proxy. Several lines of one packet, on several points and nodes, are one. error_share is of requests (HTTP 5xx, DNS failures other than NXDOMAIN, Kafka errors, denied) where there are any, else of TCP connections with their SYN in the log (dropped, refused, unanswered)."
+-- [defaults]
+-- limit = 100
+-- [parameters.hide_noise]
+-- type = "boolean"
+-- default = false
+-- help = "Leave out port 53, health checks and what comes from nodes."
+-- [parameters.grace]
+-- type = "duration"
+-- default = "5s"
+-- help = "What began this short a time before the end of the data is not called unanswered."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "l4_protocol"
+-- unit = ""
+-- help = "TCP, UDP, ICMPv4, …"
+-- [[columns]]
+-- name = "l7_protocol"
+-- unit = ""
+-- help = "http, dns or kafka, where a proxy saw it."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Distinct connections."
+-- [[columns]]
+-- name = "requests"
+-- unit = "count"
+-- help = "Layer 7 requests."
+-- [[columns]]
+-- name = "dropped"
+-- unit = "count"
+-- help = "Dropped packets and denied requests."
+-- [[columns]]
+-- name = "audited"
+-- unit = "count"
+-- help = "Connections and requests that a policy in audit mode would have denied."
+-- [[columns]]
+-- name = "error_share"
+-- unit = "ratio"
+-- help = "Failed requests, or failed connections where there are no requests."

@@ -1,0 +1,49 @@
+-- title = "Interrupted TCP connections"
+-- answers = "Which connections were cut off, and by whom."
+-- theme = "tcp"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "A reset counts once a connection, by its sender; a reset after a FIN is an ordinary end and left out. Phase handshake means refused: the reset came before the connection was open. A drop counts when the connection had been answered. A missing FIN is no evidence and not used."
+-- needs = "tcp flags"
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "interrupted_by"
+-- unit = ""
+-- help = "client or server (reset), or drop."
+-- [[columns]]
+-- name = "phase"
+-- unit = ""
+-- help = "handshake or established."
+-- [[columns]]
+-- name = "interrupted"
+-- unit = "count"
+-- help = "Connections cut off this way."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "All connections between the two on this port."
+-- [[columns]]
+-- name = "share"
+-- unit = "ratio"
+-- help = "Interrupted of connections."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

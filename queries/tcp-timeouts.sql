@@ -1,0 +1,53 @@
+-- title = "TCP timeouts"
+-- answers = "Which connections timed out or opened only after repeated SYNs."
+-- theme = "tcp"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "A connection attempt is one SYN with its repetitions (same addresses and ports, no end between, at most 65 s apart). Attempts whose packets were dropped on the way are left out (see policy-denied and top-drop-reasons). Nothing is called timed out that began less than the grace before the end. With monitor aggregation not every repeated SYN is reported."
+-- needs = "tcp flags"
+-- [defaults]
+-- limit = 20
+-- [parameters.grace]
+-- type = "duration"
+-- default = "5s"
+-- help = "What began this short a time before the end of the data is not called unanswered."
+-- [[columns]]
+-- name = "client"
+-- unit = ""
+-- help = "Best name of the client."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "server_port"
+-- unit = ""
+-- help = "Port of the server."
+-- [[columns]]
+-- name = "timed_out"
+-- unit = "count"
+-- help = "Attempts never answered."
+-- [[columns]]
+-- name = "late"
+-- unit = "count"
+-- help = "Attempts answered only after the SYN was repeated."
+-- [[columns]]
+-- name = "syns"
+-- unit = "count"
+-- help = "SYN packets of both."
+-- [[columns]]
+-- name = "longest_wait_ns"
+-- unit = "ns"
+-- help = "Longest time from first SYN to the answer, or to the last SYN where none came."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "All judged attempts between the two on this port."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

@@ -1,0 +1,32 @@
+-- title = "Top talkers"
+-- answers = "Which services talk most."
+-- theme = "overview"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "By connections and layer 7 requests: flow logs count neither bytes nor packets. Several lines of one packet are one."
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "service"
+-- unit = ""
+-- help = "Best name of the service."
+-- [[columns]]
+-- name = "connections_out"
+-- unit = "count"
+-- help = "Connections as client."
+-- [[columns]]
+-- name = "connections_in"
+-- unit = "count"
+-- help = "Connections as server."
+-- [[columns]]
+-- name = "requests_out"
+-- unit = "count"
+-- help = "Layer 7 requests as client."
+-- [[columns]]
+-- name = "requests_in"
+-- unit = "count"
+-- help = "Layer 7 requests as server."
+-- [[columns]]
+-- name = "peers"
+-- unit = "count"
+-- help = "Distinct services at the other end."

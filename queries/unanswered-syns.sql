@@ -1,0 +1,41 @@
+-- title = "Unanswered SYNs"
+-- answers = "What share of TCP connection attempts got no answer."
+-- theme = "tcp"
+-- audience = ["incident"]
+-- chart = "none"
+-- notes = "A connection attempt is one SYN with its repetitions; SYNs seen at several points and nodes are one. Attempts of the last moments (grace) are pending and in no other number. An answer counts wherever it is seen. Where only one side of a conversation is in the log, answers may be missing."
+-- needs = "tcp flags"
+-- [defaults]
+-- limit = 1
+-- [parameters.grace]
+-- type = "duration"
+-- default = "5s"
+-- help = "What began this short a time before the end of the data is not called unanswered."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Connection attempts: a SYN with its repetitions."
+-- [[columns]]
+-- name = "answered"
+-- unit = "count"
+-- help = "Of them, answered with SYN, ACK."
+-- [[columns]]
+-- name = "refused"
+-- unit = "count"
+-- help = "Answered with a reset."
+-- [[columns]]
+-- name = "dropped"
+-- unit = "count"
+-- help = "Stopped by a drop."
+-- [[columns]]
+-- name = "unanswered"
+-- unit = "count"
+-- help = "None of these."
+-- [[columns]]
+-- name = "unanswered_ratio"
+-- unit = "ratio"
+-- help = "Unanswered of all attempts that were not dropped."
+-- [[columns]]
+-- name = "pending"
+-- unit = "count"
+-- help = "Too close to the end to be judged."

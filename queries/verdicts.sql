@@ -1,0 +1,36 @@
+-- title = "Verdicts"
+-- answers = "Which verdicts the log holds."
+-- theme = "overview"
+-- audience = ["incident", "compliance"]
+-- chart = "bar"
+-- notes = "Lines of the log, not packets: one packet may have several. Socket traces (TRACED, TRANSLATED) are shown but not part of the shares."
+-- [defaults]
+-- limit = 20
+-- [[columns]]
+-- name = "verdict"
+-- unit = ""
+-- help = "FORWARDED, DROPPED, …; NULL where the line has none."
+-- [[columns]]
+-- name = "flow_type"
+-- unit = ""
+-- help = "L3_L4, L7 or SOCK."
+-- [[columns]]
+-- name = "lines"
+-- unit = "count"
+-- help = "Flow lines."
+-- [[columns]]
+-- name = "share"
+-- unit = "ratio"
+-- help = "Of all lines without socket traces."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "Distinct connections."
+-- [[columns]]
+-- name = "first_seen"
+-- unit = "time"
+-- help = "When it was first seen."
+-- [[columns]]
+-- name = "last_seen"
+-- unit = "time"
+-- help = "When it was last seen."

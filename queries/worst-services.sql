@@ -1,0 +1,52 @@
+-- title = "Worst services"
+-- answers = "Which services are in the worst state: errors, drops, unanswered connections, slow answers."
+-- theme = "http"
+-- audience = ["incident"]
+-- chart = "bar"
+-- notes = "score is the largest of three shares, each taken at the lower end of its 95 % confidence interval (Wilson), so that three failures of three do not outrank five hundred of a thousand. A share with fewer observations than the minimum is shown but not scored; a service with no scored share is left out. Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's."
+-- [defaults]
+-- limit = 20
+-- [parameters.minimum]
+-- type = "integer"
+-- default = 10
+-- help = "Fewest observations that count."
+-- [parameters.grace]
+-- type = "duration"
+-- default = "5s"
+-- help = "What began this short a time before the end of the data is not called unanswered."
+-- [[columns]]
+-- name = "server"
+-- unit = ""
+-- help = "Best name of the server."
+-- [[columns]]
+-- name = "requests"
+-- unit = "count"
+-- help = "HTTP requests with a response."
+-- [[columns]]
+-- name = "error_share"
+-- unit = "ratio"
+-- help = "Of them, answered with 5xx."
+-- [[columns]]
+-- name = "p99_ns"
+-- unit = "ns"
+-- help = "99th percentile of HTTP latency."
+-- [[columns]]
+-- name = "connections"
+-- unit = "count"
+-- help = "TCP connection attempts."
+-- [[columns]]
+-- name = "drop_share"
+-- unit = "ratio"
+-- help = "Of them, stopped by a drop."
+-- [[columns]]
+-- name = "unanswered_share"
+-- unit = "ratio"
+-- help = "Of those not dropped, never answered."
+-- [[columns]]
+-- name = "worst"
+-- unit = ""
+-- help = "The share that made the score: errors, drops or unanswered."
+-- [[columns]]
+-- name = "score"
+-- unit = "ratio"
+-- help = "Lower bound of that share."
