@@ -9,6 +9,9 @@ mod reader;
 mod wrapped;
 
 pub use decode::Decoder;
+pub(crate) use decode::flags_text;
+pub(crate) use encode::write_text;
+pub(crate) use reader::{Next, Reader};
 pub use encode::encode;
 pub use reader::MAX_DEPTH;
 pub use wrapped::is_partial;

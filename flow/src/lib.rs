@@ -14,16 +14,18 @@
 //! | [`inputs`], [`lines`] | which files to read, in which order; their lines, decompressed |
 
 pub mod columns;
-//pub mod derive;
-//pub mod inputs;
+pub mod derive;
+mod extra;
+pub mod inputs;
 pub mod json;
 pub mod lines;
-//pub mod names;
+pub mod names;
 pub mod oddities;
 pub mod proto;
-//pub mod protobuf;
+pub mod protobuf;
 pub mod rows;
 pub mod schema;
-//pub mod segment;
+pub mod segment;
+mod settled;
 pub mod time;
 pub mod view;

@@ -7,15 +7,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use super::reader::{Keys, Next, Reader};
 use super::{Bad, wrapped};
 use crate::columns::{ColumnId, Fill};
+use crate::extra::Extra;
 use crate::lines::MAX_LINE;
 use crate::oddities::Oddities;
 use crate::rows::{MemberValue, Projection, Rows};
-use crate::schema::{BODIES, ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar, presence_bit};
+use crate::schema::{BODIES, ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar};
+use crate::settled::{Event, SETTLED};
 use crate::time::parse_rfc3339;
 
 /// Decodes lines into rows.
@@ -26,88 +27,6 @@ pub struct Decoder {
     extra: Extra,
     /// Parts of wrapped lines, by stream.
     parts: HashMap<&'static str, String>,
-}
-
-/// Columns that are settled at the end of a line, from the event and its envelope.
-pub(crate) struct Settled {
-    pub time: ColumnId,
-    pub node_name: ColumnId,
-    pub envelope_time: ColumnId,
-    pub envelope_node_name: ColumnId,
-    pub kind: ColumnId,
-    pub messages: ColumnId,
-    pub extra: ColumnId,
-    pub bits: SettledBits,
-}
-
-/// Bits of the four fields that the columns above share.
-pub(crate) struct SettledBits {
-    pub time: u8,
-    pub node_name: u8,
-    pub flow_time: u8,
-    pub flow_node_name: u8,
-}
-
-pub(crate) static SETTLED: LazyLock<Settled> = LazyLock::new(|| {
-    let column = |name| ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"));
-    let bit = |path| presence_bit(path).unwrap_or_else(|| unreachable!("{path} is in the list of messages"));
-    Settled {
-        time: column("time"),
-        node_name: column("node_name"),
-        envelope_time: column("envelope_time"),
-        envelope_node_name: column("envelope_node_name"),
-        kind: column("kind"),
-        messages: column("messages"),
-        extra: column("extra"),
-        bits: SettledBits {
-            time: bit("time"),
-            node_name: bit("node_name"),
-            flow_time: bit("flow.time"),
-            flow_node_name: bit("flow.node_name"),
-        },
-    }
-});
-
-/// What is known of the line so far.
-#[derive(Debug, Default)]
-pub(crate) struct Line<'a> {
-    pub presence: u64,
-    pub kind: Option<&'static str>,
-    pub time: Option<i64>,
-    pub envelope_time: Option<i64>,
-    pub node_name: Option<Cow<'a, str>>,
-    pub envelope_node_name: Option<Cow<'a, str>>,
-}
-
-impl Line<'_> {
-    /// Sets the columns that event and envelope share.
-    pub(crate) fn settle(self, rows: &mut Rows) {
-        let columns = &*SETTLED;
-        let mut presence = self.presence;
-        let mut mark = |bit: u8, there: bool| presence |= u64::from(there) << bit;
-        mark(columns.bits.time, self.envelope_time.is_some());
-        mark(columns.bits.flow_time, self.time.is_some());
-        mark(columns.bits.node_name, self.envelope_node_name.is_some());
-        mark(columns.bits.flow_node_name, self.node_name.is_some());
-        if let Some(time) = self.time.or(self.envelope_time) {
-            rows.number(columns.time, time.into());
-        }
-        if let (Some(time), Some(outer)) = (self.time, self.envelope_time)
-            && time != outer
-        {
-            rows.number(columns.envelope_time, outer.into());
-        }
-        if let Some(name) = self.node_name.as_ref().or(self.envelope_node_name.as_ref()) {
-            rows.text(columns.node_name, name);
-        }
-        if let (Some(name), Some(outer)) = (&self.node_name, &self.envelope_node_name)
-            && name != outer
-        {
-            rows.text(columns.envelope_node_name, outer);
-        }
-        rows.text(columns.kind, self.kind.unwrap_or("flow"));
-        rows.number(columns.messages, presence.into());
-    }
 }
 
 /// How a value fitted its field.
@@ -230,27 +149,27 @@ impl Decoder {
     }
 
     fn object(&mut self, text: &str, outermost: bool) -> Result<(), Bad> {
-        let mut line = Line::default();
+        let mut event = Event::default();
         let mut reader = Reader::new(text);
         let message = match classify(text, outermost)? {
             Shape::Docker(unwrapped) => return self.unwrapped(&unwrapped),
             Shape::Envelope => ENVELOPE,
             Shape::Bare(kind) => {
-                line.kind = Some(kind);
+                event.kind = Some(kind);
                 SCHEMA.body(kind).ok_or(Bad::NoEvent)?
             }
         };
         self.extra.clear();
-        let result = self.message(message, &mut reader, &mut line).and_then(|()| reader.end()).and_then(|()| {
-            if line.kind.is_none() { Err(Bad::NoEvent) } else { Ok(()) }
+        let result = self.message(message, &mut reader, &mut event).and_then(|()| reader.end()).and_then(|()| {
+            if event.kind.is_none() { Err(Bad::NoEvent) } else { Ok(()) }
         });
         match result {
             Ok(()) => {
                 if message != ENVELOPE {
-                    line.envelope_time = line.time;
-                    line.envelope_node_name.clone_from(&line.node_name);
+                    event.envelope_time = event.time;
+                    event.envelope_node_name.clone_from(&event.node_name);
                 }
-                line.settle(&mut self.rows);
+                event.settle(&mut self.rows);
                 if let Some(extra) = self.extra.finish() {
                     self.rows.text(SETTLED.extra, extra);
                 }
@@ -261,9 +180,9 @@ impl Decoder {
         result
     }
 
-    fn message<'a>(&mut self, id: MessageId, reader: &mut Reader<'a>, line: &mut Line<'a>) -> Result<(), Bad> {
+    fn message<'a>(&mut self, id: MessageId, reader: &mut Reader<'a>, event: &mut Event<'a>) -> Result<(), Bad> {
         let message = SCHEMA.message(id);
-        line.presence |= message.bit.map_or(0, |bit| 1 << bit);
+        event.presence |= message.bit.map_or(0, |bit| 1 << bit);
         let mut seen = 0u64;
         let mut set = 0u64;
         let mut member: Option<&str> = None;
@@ -296,7 +215,7 @@ impl Decoder {
                     return Err(Bad::TwoOfOneof(other.to_owned(), field.name.to_string()));
                 }
                 if id == ENVELOPE {
-                    line.kind = BODIES.iter().copied().find(|body| *body == &*field.name);
+                    event.kind = BODIES.iter().copied().find(|body| *body == &*field.name);
                 }
             }
             let start = reader.at();
@@ -305,7 +224,7 @@ impl Decoder {
                     if let Some(case) = message.case.filter(|_| field.in_oneof) {
                         self.rows.text(case, &field.name);
                     }
-                    self.message(*child, reader, line)?;
+                    self.message(*child, reader, event)?;
                     Fit::Yes
                 }
                 FieldKind::Message(_) if id == ENVELOPE => {
@@ -317,7 +236,7 @@ impl Decoder {
                     Fit::No
                 }
                 FieldKind::Scalar { column, scalar, wrapped } => {
-                    self.scalar(&message.path, &field.name, *column, scalar, *wrapped, reader, line)?
+                    self.scalar(&message.path, &field.name, *column, scalar, *wrapped, reader, event)?
                 }
                 FieldKind::Texts(column) => match texts(reader)? {
                     Some(values) => {
@@ -363,7 +282,7 @@ impl Decoder {
         scalar: &Scalar,
         wrapped: bool,
         reader: &mut Reader<'a>,
-        line: &mut Line<'a>,
+        event: &mut Event<'a>,
     ) -> Result<Fit, Bad> {
         let next = reader.peek()?;
         let keep_zero = wrapped || column.column().fill == Fill::Zero;
@@ -374,9 +293,9 @@ impl Decoder {
                     return Ok(Fit::Yes);
                 }
                 if column == SETTLED.node_name {
-                    line.node_name = Some(text);
+                    event.node_name = Some(text);
                 } else if column == SETTLED.envelope_node_name {
-                    line.envelope_node_name = Some(text);
+                    event.envelope_node_name = Some(text);
                 } else {
                     self.rows.text(column, &text);
                 }
@@ -390,9 +309,9 @@ impl Decoder {
             (Scalar::Time, Next::Text) => {
                 let Some(nanos) = parse_rfc3339(&reader.text()?) else { return Ok(Fit::No) };
                 if column == SETTLED.time {
-                    line.time = Some(nanos);
+                    event.time = Some(nanos);
                 } else if column == SETTLED.envelope_time {
-                    line.envelope_time = Some(nanos);
+                    event.envelope_time = Some(nanos);
                 } else {
                     self.rows.number(column, nanos.into());
                 }
@@ -628,61 +547,4 @@ pub(crate) fn flags_text(set: u32, names: &[(u32, Box<str>)]) -> String {
     let names: Vec<&str> =
         names.iter().enumerate().filter(|(flag, _)| set & (1 << flag) != 0).map(|(_, (_, name))| &**name).collect();
     names.join(", ")
-}
-
-/// The JSON object of what has no column, each value in the place where it stood.
-#[derive(Debug, Default)]
-struct Extra {
-    text: String,
-    /// Messages whose braces are open, outermost first, the envelope left out.
-    open: Vec<MessageId>,
-}
-
-impl Extra {
-    fn clear(&mut self) {
-        self.text.clear();
-        self.open.clear();
-    }
-
-    /// Adds a member to a message; messages come in the order in which a line is read.
-    fn add(&mut self, message: MessageId, key: &str, raw: &str) {
-        let mut path = Vec::new();
-        let mut id = message;
-        while id != ENVELOPE {
-            path.push(id);
-            id = SCHEMA.message(id).parent;
-        }
-        path.reverse();
-        if self.text.is_empty() {
-            self.text.push('{');
-        }
-        let common = self.open.iter().zip(&path).take_while(|(a, b)| a == b).count();
-        while self.open.len() > common {
-            self.open.pop();
-            self.text.push('}');
-        }
-        for id in path.iter().skip(common) {
-            self.key(&SCHEMA.message(*id).name);
-            self.text.push('{');
-            self.open.push(*id);
-        }
-        self.key(key);
-        self.text.push_str(raw);
-    }
-
-    fn key(&mut self, key: &str) {
-        if !self.text.ends_with('{') {
-            self.text.push(',');
-        }
-        super::encode::write_text(&mut self.text, key);
-        self.text.push(':');
-    }
-
-    fn finish(&mut self) -> Option<&str> {
-        if self.text.is_empty() {
-            return None;
-        }
-        self.text.extend(std::iter::repeat_n('}', self.open.len() + 1));
-        Some(&self.text)
-    }
 }

@@ -9,10 +9,10 @@
 use arrow::array::{Array, AsArray, RecordBatch, StructArray};
 use arrow::datatypes::{UInt32Type, UInt64Type};
 
-use super::decode::SETTLED;
-use super::reader::{Next, Reader};
 use crate::columns::ColumnId;
+use crate::extra::{Kept, kept};
 use crate::schema::{ENVELOPE, FieldKind, Member, MessageId, SCHEMA, Scalar};
+use crate::settled::{Row, SETTLED};
 use crate::time::write_rfc3339;
 use crate::view::{View, WrongType, items};
 
@@ -23,7 +23,7 @@ use crate::view::{View, WrongType, items};
 pub fn encode(batch: &RecordBatch, out: &mut String) -> Result<(), WrongType> {
     let view = View::new(batch)?;
     for row in 0..batch.num_rows() {
-        Line::new(&view, row).write(out);
+        Line::new(&view, row).message(ENVELOPE, out);
         out.push('\n');
     }
     Ok(())
@@ -31,91 +31,47 @@ pub fn encode(batch: &RecordBatch, out: &mut String) -> Result<(), WrongType> {
 
 /// One row on its way out.
 struct Line<'a> {
-    view: &'a View<'a>,
-    row: usize,
-    presence: Option<u64>,
+    row: Row<'a>,
     extra: Vec<Kept<'a>>,
-}
-
-/// A member that was kept as it was written.
-struct Kept<'a> {
-    message: MessageId,
-    key: String,
-    raw: &'a str,
 }
 
 impl<'a> Line<'a> {
     fn new(view: &'a View<'a>, row: usize) -> Self {
-        let mut extra = Vec::new();
-        if let Some(text) = view.text(SETTLED.extra, row) {
-            // Only the decoder writes `extra`; should a foreign file have something else there, the columns stand alone.
-            let _ = kept(ENVELOPE, &mut Reader::new(text), &mut extra);
-        }
-        let presence = view.number(SETTLED.messages, row).and_then(|bits| u64::try_from(bits).ok());
-        Self { view, row, presence, extra }
-    }
-
-    fn write(&self, out: &mut String) {
-        self.message(ENVELOPE, out);
-    }
-
-    fn has_bit(&self, bit: u8) -> bool {
-        self.presence.is_none_or(|presence| presence & (1 << bit) != 0)
-    }
-
-    /// Whether a message is to be written; batches made elsewhere have no presence, there its columns tell.
-    fn present(&self, id: MessageId) -> bool {
-        let message = SCHEMA.message(id);
-        match message.bit {
-            None => self.view.text(SETTLED.kind, self.row).unwrap_or("flow") == &*message.name,
-            Some(bit) => self.presence.map_or_else(|| self.has_value(id), |presence| presence & (1 << bit) != 0),
-        }
-    }
-
-    fn has_value(&self, id: MessageId) -> bool {
-        SCHEMA.message(id).fields.iter().any(|field| match &field.kind {
-            FieldKind::Message(child) => self.has_value(*child),
-            FieldKind::Scalar { column, .. } => {
-                self.view.number(*column, self.row).is_some() || self.view.text(*column, self.row).is_some()
-            }
-            FieldKind::Flags { column, .. } | FieldKind::Any(column) => self.view.text(*column, self.row).is_some(),
-            FieldKind::Texts(column) | FieldKind::Structs { column, .. } => {
-                self.view.texts(*column, self.row).is_some() || self.view.structs(*column, self.row).is_some()
-            }
-        })
+        Self { row: Row::new(view, row), extra: kept(view.text(SETTLED.extra, row)) }
     }
 
     fn message(&self, id: MessageId, out: &mut String) {
+        let Row { view, row, .. } = self.row;
         out.push('{');
         let message = SCHEMA.message(id);
         for field in &message.fields {
             if let Some(kept) = self.extra.iter().find(|kept| kept.message == id && kept.key == *field.name) {
                 write_key(out, &field.name);
-                out.push_str(kept.raw);
+                out.push_str(kept.json);
                 continue;
             }
             match &field.kind {
                 FieldKind::Message(child) => {
-                    if self.present(*child) {
+                    if self.row.present(*child) {
                         write_key(out, &field.name);
                         self.message(*child, out);
                     }
                 }
                 FieldKind::Scalar { column, scalar, wrapped } => self.scalar(*column, scalar, *wrapped, &field.name, out),
                 FieldKind::Texts(column) => {
-                    if let Some(texts) = self.view.texts(*column, self.row).filter(|texts| !texts.is_empty()) {
+                    if let Some(texts) = view.texts(*column, row).filter(|texts| !texts.is_empty()) {
                         write_key(out, &field.name);
                         write_list(out, items(&texts), |out, text| write_text(out, text));
                     }
                 }
                 FieldKind::Structs { column, members } => {
-                    if let Some(structs) = self.view.structs(*column, self.row).filter(|structs| !structs.is_empty()) {
+                    if let Some(structs) = view.structs(*column, row).filter(|structs| !structs.is_empty()) {
                         write_key(out, &field.name);
                         write_list(out, 0..structs.len(), |out, item| write_struct(out, &structs, members, item));
                     }
                 }
                 FieldKind::Flags { column, names } => {
-                    if let Some(set) = self.view.text(*column, self.row) {
+                    if let Some(set) = view.text(*column, row) {
                         write_key(out, &field.name);
                         let mut flags: Vec<_> = names.iter().filter(|(_, name)| set.split(", ").any(|s| s == &**name)).collect();
                         flags.sort_by_key(|(number, _)| *number);
@@ -128,7 +84,7 @@ impl<'a> Line<'a> {
                     }
                 }
                 FieldKind::Any(column) => {
-                    if let Some(json) = self.view.text(*column, self.row) {
+                    if let Some(json) = view.text(*column, row) {
                         write_key(out, &field.name);
                         out.push_str(json);
                     }
@@ -137,102 +93,46 @@ impl<'a> Line<'a> {
         }
         for kept in self.extra.iter().filter(|kept| kept.message == id && message.by_name(&kept.key).is_none()) {
             write_key(out, &kept.key);
-            out.push_str(kept.raw);
+            out.push_str(kept.json);
         }
         out.push('}');
     }
 
     fn scalar(&self, column: ColumnId, scalar: &Scalar, wrapped: bool, name: &str, out: &mut String) {
-        let (view, row) = (self.view, self.row);
         match scalar {
             Scalar::Text => {
-                if let Some(text) = self.settled_text(column).filter(|text| !text.is_empty()) {
+                if let Some(text) = self.row.text(column) {
                     write_key(out, name);
                     write_text(out, text);
                 }
             }
             Scalar::Enum(_) => {
-                if let Some(text) = view.text(column, row) {
+                if let Some(text) = self.row.text(column) {
                     write_key(out, name);
                     // A number without a name, as the exporter writes it.
                     if text.parse::<i32>().is_ok() { out.push_str(text) } else { write_text(out, text) }
                 }
             }
-            Scalar::Bool => {
-                if let Some(value) = view.number(column, row).filter(|value| wrapped || *value != 0) {
-                    write_key(out, name);
-                    out.push_str(if value == 0 { "false" } else { "true" });
-                }
-            }
-            Scalar::U32 | Scalar::I32 => {
-                if let Some(value) = view.number(column, row).filter(|value| wrapped || *value != 0) {
-                    write_key(out, name);
-                    out.push_str(&value.to_string());
-                }
-            }
-            Scalar::U64 | Scalar::I64 => {
-                if let Some(value) = view.number(column, row).filter(|value| *value != 0) {
-                    write_key(out, name);
-                    out.push('"');
-                    out.push_str(&value.to_string());
-                    out.push('"');
-                }
-            }
             Scalar::Time => {
-                if let Some(nanos) = self.settled_time(column) {
+                if let Some(nanos) = self.row.time(column) {
                     write_key(out, name);
                     out.push('"');
                     write_rfc3339(out, nanos);
                     out.push('"');
                 }
             }
+            Scalar::Bool | Scalar::U32 | Scalar::I32 | Scalar::U64 | Scalar::I64 => {
+                if let Some(value) = self.row.number(column, wrapped) {
+                    write_key(out, name);
+                    match scalar {
+                        Scalar::Bool => out.push_str(if value == 0 { "false" } else { "true" }),
+                        Scalar::U64 | Scalar::I64 => write_text(out, &value.to_string()),
+                        _ => out.push_str(&value.to_string()),
+                    }
+                }
+            }
         }
     }
-
-    /// A text; node names are shared by event and envelope.
-    fn settled_text(&self, column: ColumnId) -> Option<&'a str> {
-        let bits = &SETTLED.bits;
-        if column == SETTLED.node_name {
-            self.view.text(column, self.row).filter(|_| self.has_bit(bits.flow_node_name))
-        } else if column == SETTLED.envelope_node_name {
-            self.view
-                .text(column, self.row)
-                .or_else(|| self.view.text(SETTLED.node_name, self.row))
-                .filter(|_| self.has_bit(bits.node_name))
-        } else {
-            self.view.text(column, self.row)
-        }
-    }
-
-    /// A time; the event's and the envelope's are shared.
-    fn settled_time(&self, column: ColumnId) -> Option<i64> {
-        let bits = &SETTLED.bits;
-        let value = |column| self.view.number(column, self.row).and_then(|nanos| i64::try_from(nanos).ok());
-        if column == SETTLED.time {
-            value(column).filter(|_| self.has_bit(bits.flow_time))
-        } else if column == SETTLED.envelope_time {
-            value(column).or_else(|| value(SETTLED.time)).filter(|_| self.has_bit(bits.time))
-        } else {
-            value(column)
-        }
-    }
-}
-
-/// Collects the members of `extra`: a message's object is gone into, anything else is kept as it was.
-fn kept<'a>(id: MessageId, reader: &mut Reader<'a>, extra: &mut Vec<Kept<'a>>) -> Result<(), super::Bad> {
-    let message = SCHEMA.message(id);
-    reader.open_object()?;
-    let mut first = true;
-    while let Some(key) = reader.key(first)? {
-        first = false;
-        let next = reader.peek()?;
-        let field = message.by_name(&key).and_then(|at| message.fields.get(at));
-        match field.map(|field| &field.kind) {
-            Some(FieldKind::Message(child)) if next == Next::Object => kept(*child, reader, extra)?,
-            _ => extra.push(Kept { message: id, key: key.into_owned(), raw: reader.skip()? }),
-        }
-    }
-    Ok(())
 }
 
 fn write_key(out: &mut String, name: &str) {

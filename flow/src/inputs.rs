@@ -1,0 +1,248 @@
+//! Which files to read, and in which order.
+//!
+//! Promises:
+//! 1. The same inputs give the same files in the same order, whatever the order of a folder's entries.
+//! 2. Rotated files of one log come in the order of the times in their names, the active one last, as Cilium's exporter
+//!    (lumberjack) names them: `events-2026-03-01T10-00-00.123.log` ends at that time.
+//! 3. A file is read once; of `x.log` and `x.log.gz` the plain one. What is passed over is told.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Names that a folder's files must end in to be read, compressed or not.
+const ENDINGS: &[&str] = &[".log", ".json", ".jsonl", ".ndjson", ".parquet"];
+
+/// Endings of compressed files.
+const COMPRESSED: &[&str] = &[".gz", ".zst"];
+
+/// One thing to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    Stdin,
+    File(PathBuf),
+}
+
+impl Input {
+    /// What to call it in a message.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => "standard input".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// What the arguments stand for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub inputs: Vec<Input>,
+    /// Files that were passed over, and why.
+    pub passed_over: Vec<(PathBuf, &'static str)>,
+}
+
+/// Why there is nothing to read.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    #[error("{path}: {error}", path = path.display())]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error("{0}: bad pattern: {1}")]
+    Pattern(String, glob::PatternError),
+    #[error("{0}: no file matches")]
+    NoMatch(String),
+    #[error("{path}: no flow log in this folder (files end in {endings}, also with .gz or .zst)", path = .0.display(), endings = ENDINGS.join(", "))]
+    EmptyFolder(PathBuf),
+}
+
+/// Finds the files that the arguments name: files, folders (with all below them), patterns, and `-`.
+///
+/// # Errors
+/// When an argument names nothing that can be read.
+pub fn find<S: AsRef<str>>(arguments: &[S]) -> Result<Found, InputError> {
+    let mut found = Found::default();
+    let mut seen = BTreeSet::new();
+    for argument in arguments {
+        let argument = argument.as_ref();
+        if argument == "-" {
+            if !found.inputs.contains(&Input::Stdin) {
+                found.inputs.push(Input::Stdin);
+            }
+            continue;
+        }
+        let path = Path::new(argument);
+        let mut files = Vec::new();
+        if path.is_dir() {
+            let mut all = walk(path)?;
+            pass_over_twins(&mut all, &mut found);
+            if all.is_empty() {
+                return Err(InputError::EmptyFolder(path.to_owned()));
+            }
+            files.extend(all);
+        } else if !path.exists() && argument.contains(['*', '?', '[']) {
+            let paths = glob::glob(argument).map_err(|error| InputError::Pattern(argument.to_owned(), error))?;
+            let mut all = Vec::new();
+            for path in paths.flatten() {
+                if path.is_dir() {
+                    all.extend(walk(&path)?);
+                } else {
+                    all.push(path);
+                }
+            }
+            pass_over_twins(&mut all, &mut found);
+            if all.is_empty() {
+                return Err(InputError::NoMatch(argument.to_owned()));
+            }
+            files.extend(all);
+        } else {
+            // A file named outright is read whatever it is called; that it is there is found out here, not later.
+            fs::metadata(path).map_err(|error| InputError::Io { path: path.to_owned(), error })?;
+            files.push(path.to_owned());
+        }
+        files.sort_by_cached_key(|path| order(path));
+        for file in files {
+            let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
+            if seen.insert(identity) {
+                found.inputs.push(Input::File(file));
+            } else {
+                found.passed_over.push((file, "named twice"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The files below a folder that are named like flow logs; hidden ones and half compressed ones are left alone.
+fn walk(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).map_err(|error| InputError::Io { path: folder.clone(), error })?;
+        for entry in entries {
+            let entry = entry.map_err(|error| InputError::Io { path: folder.clone(), error })?;
+            let (path, name) = (entry.path(), entry.file_name());
+            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            // A link to a folder is not followed: it could lead around in a circle.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path);
+            } else if ENDINGS.iter().any(|ending| plain(name).ends_with(ending)) && path.is_file() {
+                files.push(path);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The name without the ending of its compression.
+fn plain(name: &str) -> &str {
+    COMPRESSED.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+/// Of `x.log` and `x.log.gz` keeps the plain one: a compressed file is written beside the plain one, which goes last.
+fn pass_over_twins(files: &mut Vec<PathBuf>, found: &mut Found) {
+    let all: BTreeSet<PathBuf> = files.iter().cloned().collect();
+    files.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let twin = plain(name) != name && all.contains(&path.with_file_name(plain(name)));
+        if twin {
+            found.passed_over.push((path.clone(), "the same file is there uncompressed"));
+        }
+        !twin
+    });
+}
+
+/// Where a file stands among others: by folder, by log, by the time in its name; the active file behind all others.
+fn order(path: &Path) -> (PathBuf, String, String, PathBuf) {
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let name = plain(name);
+    let (stem, ending) = name.rfind('.').map_or((name, ""), |dot| name.split_at(dot));
+    let (log, time) = rotated(stem).unwrap_or((stem, LAST));
+    (folder, format!("{log}{ending}"), time.to_owned(), path.to_owned())
+}
+
+/// Sorts behind every time.
+const LAST: &str = "~";
+
+/// Splits `events-2026-03-01T10-00-00.123` into the log's name and the time.
+fn rotated(stem: &str) -> Option<(&str, &str)> {
+    const LAYOUT: &[u8] = b"-0000-00-00T00-00-00.000";
+    let at = stem.len().checked_sub(LAYOUT.len())?;
+    let fits = stem.as_bytes().get(at..)?.iter().zip(LAYOUT).all(|(byte, layout)| match layout {
+        b'0' => byte.is_ascii_digit(),
+        other => byte == other,
+    });
+    if fits { Some((stem.get(..at)?, stem.get(at + 1..)?)) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(found: &Found) -> Vec<String> {
+        found
+            .inputs
+            .iter()
+            .map(|input| match input {
+                Input::Stdin => "-".to_owned(),
+                Input::File(path) => path.file_name().unwrap().to_str().unwrap().to_owned(),
+            })
+            .collect()
+    }
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn rotated_files_come_in_the_order_of_their_times_the_active_one_last() {
+        let folder = folder(&[
+            "events.log",
+            "events-2026-03-01T11-00-00.000.log",
+            "events-2026-03-01T10-00-00.123.log.gz",
+            "events-2026-03-01T12-00-00.000.log.gz.tmp",
+            "other.json",
+            "notes.txt",
+            ".hidden.log",
+        ]);
+        let found = find(&[folder.path().to_str().unwrap()]).unwrap();
+        assert_eq!(
+            names(&found),
+            ["events-2026-03-01T10-00-00.123.log.gz", "events-2026-03-01T11-00-00.000.log", "events.log", "other.json"]
+        );
+    }
+
+    #[test]
+    fn of_a_plain_and_a_compressed_twin_the_plain_one_is_read() {
+        let folder = folder(&["a.log", "a.log.gz", "b.log.zst"]);
+        let found = find(&[folder.path().to_str().unwrap()]).unwrap();
+        assert_eq!(names(&found), ["a.log", "b.log.zst"]);
+        assert_eq!(found.passed_over.len(), 1);
+    }
+
+    #[test]
+    fn a_file_named_twice_is_read_once() {
+        let folder = folder(&["sub/a.log"]);
+        let file = folder.path().join("sub/a.log");
+        let pattern = folder.path().join("*/*.log");
+        let arguments = [folder.path(), &file, &pattern].map(|path| path.to_str().unwrap().to_owned());
+        let found = find(&arguments).unwrap();
+        assert_eq!(names(&found), ["a.log"]);
+        assert_eq!(found.passed_over.len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error() {
+        let folder = folder(&["notes.txt"]);
+        assert!(matches!(find(&[folder.path().to_str().unwrap()]), Err(InputError::EmptyFolder(_))));
+        assert!(matches!(find(&["no/such/file.log"]), Err(InputError::Io { .. })));
+        assert!(matches!(find(&["no/such/*.log"]), Err(InputError::NoMatch(_))));
+        assert!(matches!(find(&["no/such/***.log"]), Err(InputError::Pattern(..))));
+    }
+}

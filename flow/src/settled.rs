@@ -1,0 +1,166 @@
+//! The columns that event and envelope share: time and node name stand in both, nearly always the same.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use crate::columns::ColumnId;
+use crate::rows::Rows;
+use crate::schema::{FieldKind, MessageId, SCHEMA, presence_bit};
+use crate::view::View;
+
+/// Columns that are settled at the end of a line, from the event and its envelope.
+pub(crate) struct Settled {
+    pub time: ColumnId,
+    pub node_name: ColumnId,
+    pub envelope_time: ColumnId,
+    pub envelope_node_name: ColumnId,
+    pub kind: ColumnId,
+    pub messages: ColumnId,
+    pub extra: ColumnId,
+    pub bits: SettledBits,
+}
+
+/// Bits of the four fields that the columns above share.
+pub(crate) struct SettledBits {
+    pub time: u8,
+    pub node_name: u8,
+    pub flow_time: u8,
+    pub flow_node_name: u8,
+}
+
+pub(crate) static SETTLED: LazyLock<Settled> = LazyLock::new(|| {
+    let column = |name| ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"));
+    let bit = |path| presence_bit(path).unwrap_or_else(|| unreachable!("{path} is in the list of messages"));
+    Settled {
+        time: column("time"),
+        node_name: column("node_name"),
+        envelope_time: column("envelope_time"),
+        envelope_node_name: column("envelope_node_name"),
+        kind: column("kind"),
+        messages: column("messages"),
+        extra: column("extra"),
+        bits: SettledBits {
+            time: bit("time"),
+            node_name: bit("node_name"),
+            flow_time: bit("flow.time"),
+            flow_node_name: bit("flow.node_name"),
+        },
+    }
+});
+
+/// What is known of an event while it is decoded.
+#[derive(Debug, Default)]
+pub(crate) struct Event<'a> {
+    pub presence: u64,
+    pub kind: Option<&'static str>,
+    pub time: Option<i64>,
+    pub envelope_time: Option<i64>,
+    pub node_name: Option<Cow<'a, str>>,
+    pub envelope_node_name: Option<Cow<'a, str>>,
+}
+
+impl Event<'_> {
+    /// Sets the columns that event and envelope share.
+    pub(crate) fn settle(self, rows: &mut Rows) {
+        let columns = &*SETTLED;
+        let mut presence = self.presence;
+        let mut mark = |bit: u8, there: bool| presence |= u64::from(there) << bit;
+        mark(columns.bits.time, self.envelope_time.is_some());
+        mark(columns.bits.flow_time, self.time.is_some());
+        mark(columns.bits.node_name, self.envelope_node_name.is_some());
+        mark(columns.bits.flow_node_name, self.node_name.is_some());
+        if let Some(time) = self.time.or(self.envelope_time) {
+            rows.number(columns.time, time.into());
+        }
+        if let (Some(time), Some(outer)) = (self.time, self.envelope_time)
+            && time != outer
+        {
+            rows.number(columns.envelope_time, outer.into());
+        }
+        if let Some(name) = self.node_name.as_ref().or(self.envelope_node_name.as_ref()) {
+            rows.text(columns.node_name, name);
+        }
+        if let (Some(name), Some(outer)) = (&self.node_name, &self.envelope_node_name)
+            && name != outer
+        {
+            rows.text(columns.envelope_node_name, outer);
+        }
+        rows.text(columns.kind, self.kind.unwrap_or("flow"));
+        rows.number(columns.messages, presence.into());
+    }
+}
+
+/// One row of a batch as an event: the counterpart of [`Event`] for encoders.
+#[derive(Debug)]
+pub(crate) struct Row<'a> {
+    pub view: &'a View<'a>,
+    pub row: usize,
+    presence: Option<u64>,
+}
+
+impl<'a> Row<'a> {
+    pub(crate) fn new(view: &'a View<'a>, row: usize) -> Self {
+        let presence = view.number(SETTLED.messages, row).and_then(|bits| u64::try_from(bits).ok());
+        Self { view, row, presence }
+    }
+
+    fn has_bit(&self, bit: u8) -> bool {
+        self.presence.is_none_or(|presence| presence & (1 << bit) != 0)
+    }
+
+    /// Whether a message is to be written. Batches made elsewhere may lack the column `messages`; there the columns of
+    /// the message tell, and of a oneof's members the one that is named.
+    pub(crate) fn present(&self, id: MessageId) -> bool {
+        let message = SCHEMA.message(id);
+        match (message.bit, self.presence) {
+            (None, _) => self.view.text(SETTLED.kind, self.row).unwrap_or("flow") == &*message.name,
+            (Some(bit), Some(presence)) => presence & (1 << bit) != 0,
+            (Some(_), None) => match SCHEMA.message(message.parent).case {
+                Some(case) => self.view.text(case, self.row) == Some(&*message.name),
+                None => self.has_value(id),
+            },
+        }
+    }
+
+    fn has_value(&self, id: MessageId) -> bool {
+        let (view, row) = (self.view, self.row);
+        SCHEMA.message(id).fields.iter().any(|field| match &field.kind {
+            FieldKind::Message(child) => self.present(*child),
+            FieldKind::Scalar { column, .. } => view.number(*column, row).is_some() || view.text(*column, row).is_some(),
+            FieldKind::Flags { column, .. } | FieldKind::Any(column) => view.text(*column, row).is_some(),
+            FieldKind::Texts(column) => view.texts(*column, row).is_some(),
+            FieldKind::Structs { column, .. } => view.structs(*column, row).is_some(),
+        })
+    }
+
+    /// The text of a field; node names are shared by event and envelope.
+    pub(crate) fn text(&self, column: ColumnId) -> Option<&'a str> {
+        let bits = &SETTLED.bits;
+        let value = |column| self.view.text(column, self.row).filter(|text| !text.is_empty());
+        if column == SETTLED.node_name {
+            value(column).filter(|_| self.has_bit(bits.flow_node_name))
+        } else if column == SETTLED.envelope_node_name {
+            value(column).or_else(|| value(SETTLED.node_name)).filter(|_| self.has_bit(bits.node_name))
+        } else {
+            value(column)
+        }
+    }
+
+    /// The number of a field that is to be written: not zero, unless it is wrapped.
+    pub(crate) fn number(&self, column: ColumnId, wrapped: bool) -> Option<i128> {
+        self.view.number(column, self.row).filter(|value| wrapped || *value != 0)
+    }
+
+    /// The time of a field, in nanoseconds; the event's and the envelope's are shared.
+    pub(crate) fn time(&self, column: ColumnId) -> Option<i64> {
+        let bits = &SETTLED.bits;
+        let value = |column| self.view.number(column, self.row).and_then(|nanos| i64::try_from(nanos).ok());
+        if column == SETTLED.time {
+            value(column).filter(|_| self.has_bit(bits.flow_time))
+        } else if column == SETTLED.envelope_time {
+            value(column).or_else(|| value(SETTLED.time)).filter(|_| self.has_bit(bits.time))
+        } else {
+            value(column)
+        }
+    }
+}
