@@ -1,1 +1,64 @@
-fn main() {}
+//! `lookback`: everything that a reader of flow logs does.
+
+mod answer;
+mod ask;
+mod bind;
+mod cli;
+mod engine;
+mod evidence;
+mod load;
+mod question;
+mod render;
+mod session;
+mod sql;
+mod window;
+
+use std::io;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use crate::cli::{Cli, Command};
+use crate::question::Catalogue;
+use crate::session::Outcome;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(Outcome::Answered) => ExitCode::SUCCESS,
+        Ok(Outcome::Empty) => ExitCode::from(1),
+        // Whoever closed the pipe has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", render::terminal(&format!("{error:#}")));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<Outcome> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let catalogue = Catalogue::load(&Catalogue::folders(&ask::query_folders(&arguments)))?;
+    let command = Cli::command().mut_subcommand("ask", |ask| ask::with_questions(ask, &catalogue));
+    let matches = command.get_matches();
+    if let Some(("ask", matches)) = matches.subcommand() {
+        return ask::run(matches, &catalogue);
+    }
+    match Cli::from_arg_matches(&matches)?.command {
+        Command::Ask => Ok(Outcome::Answered),
+        Command::Sql(args) => sql::run(&args, &catalogue),
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(broken)
+            || cause.downcast_ref::<csv::Error>().is_some_and(|error| match error.kind() {
+                csv::ErrorKind::Io(error) => broken(error),
+                _ => false,
+            })
+            || cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind)
+                == Some(io::ErrorKind::BrokenPipe)
+    })
+}

@@ -1,0 +1,347 @@
+//! From a question and its parameters to one statement that any engine can run.
+//!
+//! Promises:
+//! 1. Values are bound as typed literals in the parsed statement, never pasted as text: no value changes its shape.
+//! 2. The statement is whole: the tables it uses stand in its WITH, down to `events`, the one table an engine must have.
+//! 3. Only a query is bound; nothing that writes or changes settings gets through.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+
+use anyhow::{Result, anyhow, bail};
+use lookback_flow::columns::{COLUMNS, ColumnId};
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, Visit, Visitor,
+    visit_expressions_mut, visit_relations,
+};
+use sqlparser::dialect::GenericDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Span, Token, Tokenizer};
+
+use crate::question::Catalogue;
+
+/// The table that holds every event; all others are made from it.
+pub(crate) const EVENTS: &str = "events";
+
+/// A value for a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Literal {
+    Null,
+    Text(String),
+    Integer(i64),
+    Number(f64),
+    Boolean(bool),
+}
+
+impl Literal {
+    fn expr(&self) -> Expr {
+        let value = |value: Value| Expr::Value(ValueWithSpan { value, span: Span::empty() });
+        let number = |text: String| match text.strip_prefix('-') {
+            Some(digits) => Expr::Nested(Box::new(Expr::UnaryOp {
+                op: UnaryOperator::Minus,
+                expr: Box::new(value(Value::Number(digits.to_owned(), false))),
+            })),
+            None => value(Value::Number(text, false)),
+        };
+        match self {
+            Self::Null => value(Value::Null),
+            Self::Text(text) => value(Value::SingleQuotedString(text.clone())),
+            Self::Integer(integer) => number(integer.to_string()),
+            // `{:?}` keeps the point, so that an engine sees a fraction.
+            Self::Number(fraction) => number(format!("{fraction:?}")),
+            Self::Boolean(boolean) => value(Value::Boolean(*boolean)),
+        }
+    }
+}
+
+/// Which flows a question is asked of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Scope {
+    /// First and last moment, nanoseconds since 1970, both inclusive.
+    pub window: Option<(i64, i64)>,
+    pub namespace: Option<String>,
+    /// `namespace/name`, or a name in any namespace.
+    pub service: Option<String>,
+}
+
+/// A query that was parsed, with the tables it uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Bound {
+    query: Query,
+    /// Derived tables, each after those that it uses.
+    tables: Vec<(String, Query)>,
+    uses_flows: bool,
+    uses_lost_events: bool,
+    /// Columns of `events` that the statement may read.
+    pub columns: Vec<ColumnId>,
+}
+
+impl Bound {
+    /// Parses a query and binds its parameters.
+    pub fn new(sql: &str, origin: &str, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Self> {
+        let mut query = parse(sql, origin)?;
+        substitute(&mut query, parameters, origin)?;
+        let mut bound = Self {
+            query,
+            tables: Vec::new(),
+            uses_flows: false,
+            uses_lost_events: false,
+            columns: Vec::new(),
+        };
+        let mut open = Vec::new();
+        bound.resolve(&bound.query.clone(), parameters, catalogue, &mut open)?;
+        bound.columns = bound.find_columns()?;
+        Ok(bound)
+    }
+
+    fn resolve(
+        &mut self,
+        query: &Query,
+        parameters: &BTreeMap<String, Literal>,
+        catalogue: &Catalogue,
+        open: &mut Vec<String>,
+    ) -> Result<()> {
+        for name in relations(query) {
+            match name.as_str() {
+                "flows" => self.uses_flows = true,
+                "lost_events" => self.uses_lost_events = true,
+                EVENTS => {}
+                name if self.tables.iter().any(|(known, _)| known == name) => {}
+                name => {
+                    let table = catalogue.table(name).ok_or_else(|| unknown_table(name, catalogue))?;
+                    if open.iter().any(|open| open == name) {
+                        bail!("{}: the table {name} is made from itself", table.origin);
+                    }
+                    open.push(name.to_owned());
+                    let mut query = parse(&table.sql, &table.origin)?;
+                    substitute(&mut query, parameters, &table.origin)?;
+                    self.resolve(&query, parameters, catalogue, open)?;
+                    open.pop();
+                    self.tables.push((name.to_owned(), query));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every word of the statement that names a column: perhaps too many, never too few.
+    fn find_columns(&self) -> Result<Vec<ColumnId>> {
+        let mut wanted = BTreeSet::new();
+        let queries = self.tables.iter().map(|(_, query)| query).chain([&self.query]);
+        for query in queries {
+            if reads_everything(query) {
+                return Ok((0u16..).zip(COLUMNS).map(|(id, _)| ColumnId(id)).collect());
+            }
+            for token in Tokenizer::new(&GenericDialect {}, &query.to_string()).tokenize()? {
+                if let Token::Word(word) = token
+                    && let Some(id) = ColumnId::of(&word.value.to_lowercase())
+                {
+                    wanted.insert(id);
+                }
+            }
+        }
+        Ok(wanted.into_iter().collect())
+    }
+
+    /// Columns of `events` that are read once the scope is set, too.
+    pub fn columns_in(&self, scope: &Scope) -> Vec<ColumnId> {
+        let scoped = ["kind", "time_ns"].into_iter();
+        let namespace = scope.namespace.iter().flat_map(|_| ["source_namespace", "destination_namespace"]);
+        let service = scope.service.iter().flat_map(|_| ["client", "server"]);
+        let all = scoped.chain(namespace).chain(service).filter_map(ColumnId::of).chain(self.columns.iter().copied());
+        all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The whole statement over `events`.
+    pub fn statement(&self, scope: &Scope) -> Result<Query> {
+        let columns: Vec<&str> = self.columns_in(scope).iter().map(|id| id.column().name).collect();
+        let mut window = Vec::new();
+        if let Some((since, until)) = scope.window {
+            window.push(format!("time_ns >= {since}"));
+            window.push(format!("time_ns <= {until}"));
+        }
+        let mut tables = Vec::new();
+        for (used, name) in [(self.uses_flows, "flows"), (self.uses_lost_events, "lost_events")] {
+            if used {
+                let kind = if name == "flows" { "flow" } else { name };
+                let mut conditions = vec![format!("kind = '{kind}'")];
+                conditions.extend(window.iter().cloned());
+                let sql = format!("SELECT {} FROM {EVENTS} WHERE {}", columns.join(", "), conditions.join(" AND "));
+                let mut query = parse(&sql, "scope")?;
+                if name == "flows" {
+                    narrow(&mut query, scope);
+                }
+                tables.push((name.to_owned(), query));
+            }
+        }
+        tables.extend(self.tables.iter().cloned());
+        with_tables(self.query.clone(), &tables)
+    }
+}
+
+/// Adds the conditions of a scope to a SELECT from `events`.
+fn narrow(query: &mut Query, scope: &Scope) {
+    let SetExpr::Select(select) = query.body.as_mut() else { return };
+    let column = |name: &str| Expr::Identifier(Ident::new(name));
+    let equals = |name: &str, text: &str| Expr::BinaryOp {
+        left: Box::new(column(name)),
+        op: sqlparser::ast::BinaryOperator::Eq,
+        right: Box::new(Literal::Text(text.to_owned()).expr()),
+    };
+    let either = |left: Expr, right: Expr| Expr::BinaryOp {
+        left: Box::new(left),
+        op: sqlparser::ast::BinaryOperator::Or,
+        right: Box::new(right),
+    };
+    let mut conditions = Vec::new();
+    if let Some(namespace) = &scope.namespace {
+        conditions.push(either(equals("source_namespace", namespace), equals("destination_namespace", namespace)));
+    }
+    if let Some(service) = &scope.service {
+        let mut any = either(equals("client", service), equals("server", service));
+        if !service.contains('/') {
+            for side in ["client", "server"] {
+                any = either(any, ends_with(column(side), &format!("/{service}")));
+            }
+        }
+        conditions.push(any);
+    }
+    for condition in conditions {
+        let condition = Expr::Nested(Box::new(condition));
+        select.selection = Some(match select.selection.take() {
+            Some(selection) => Expr::BinaryOp {
+                left: Box::new(selection),
+                op: sqlparser::ast::BinaryOperator::And,
+                right: Box::new(condition),
+            },
+            None => condition,
+        });
+    }
+}
+
+/// `ends_with(column, text)`, a function of every engine; LIKE would read `%` and `_` in the text.
+fn ends_with(column: Expr, text: &str) -> Expr {
+    use sqlparser::ast::{Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
+    let arguments = [column, Literal::Text(text.to_owned()).expr()];
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new("ends_with")]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList {
+            duplicate_treatment: None,
+            args: arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect(),
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// The one query of a text.
+fn parse(sql: &str, origin: &str) -> Result<Query> {
+    let mut statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| anyhow!("{origin}: {error}"))?;
+    match (statements.pop(), statements.is_empty()) {
+        (Some(Statement::Query(query)), true) => Ok(*query),
+        (None, _) => bail!("{origin}: no query"),
+        (Some(_), false) => bail!("{origin}: more than one statement; ask one query at a time"),
+        (Some(_), true) => bail!("{origin}: not a query; only SELECT is answered"),
+    }
+}
+
+/// Replaces each `$name` by its value.
+fn substitute(query: &mut Query, parameters: &BTreeMap<String, Literal>, origin: &str) -> Result<()> {
+    let outcome = visit_expressions_mut(query, |expr: &mut Expr| {
+        if let Expr::Value(ValueWithSpan { value: Value::Placeholder(name), .. }) = expr {
+            match name.strip_prefix('$').and_then(|name| parameters.get(name)) {
+                Some(literal) => *expr = literal.expr(),
+                None => return ControlFlow::Break(name.clone()),
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    let ControlFlow::Break(name) = outcome else { return Ok(()) };
+    let close = parameters.keys().max_by(|a, b| {
+        let similar = |known: &str| strsim::jaro_winkler(known, name.trim_start_matches('$'));
+        similar(a).total_cmp(&similar(b))
+    });
+    match close.filter(|known| strsim::jaro_winkler(known, name.trim_start_matches('$')) > 0.8) {
+        Some(known) => bail!("{origin}: unknown parameter {name} (did you mean ${known}?)"),
+        None => bail!("{origin}: unknown parameter {name}"),
+    }
+}
+
+/// Tables that a query reads, without those that it defines itself.
+fn relations(query: &Query) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let _ = visit_relations(query, |name: &ObjectName| {
+        names.insert(name.to_string().to_lowercase());
+        ControlFlow::<()>::Continue(())
+    });
+    let mut own = OwnTables::default();
+    let _ = query.visit(&mut own);
+    names.retain(|name| !own.0.contains(name));
+    names
+}
+
+/// Names that WITH clauses define anywhere in a query.
+#[derive(Default)]
+struct OwnTables(BTreeSet<String>);
+
+impl Visitor for OwnTables {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        let tables = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.0.extend(tables.map(|table| table.alias.name.value.to_lowercase()));
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether a query takes all columns of a table of events.
+fn reads_everything(query: &Query) -> bool {
+    struct Stars(bool);
+    impl Visitor for Stars {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            self.0 |= stars(&query.body);
+            ControlFlow::Continue(())
+        }
+    }
+    fn stars(body: &SetExpr) -> bool {
+        match body {
+            SetExpr::Select(select) => select
+                .projection
+                .iter()
+                .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))),
+            SetExpr::SetOperation { left, right, .. } => stars(left) || stars(right),
+            _ => false,
+        }
+    }
+    let mut found = Stars(false);
+    let _ = query.visit(&mut found);
+    found.0 && relations(query).iter().any(|name| matches!(name.as_str(), "flows" | "lost_events" | EVENTS))
+}
+
+/// Puts tables in front of a query's own.
+fn with_tables(mut query: Query, tables: &[(String, Query)]) -> Result<Query> {
+    if tables.is_empty() {
+        return Ok(query);
+    }
+    let text: Vec<String> = tables.iter().map(|(name, query)| format!("{name} AS ({query})")).collect();
+    let mut with = parse(&format!("WITH {} SELECT 1", text.join(", ")), "tables")?.with;
+    if let (Some(with), Some(own)) = (with.as_mut(), query.with.take()) {
+        with.recursive |= own.recursive;
+        with.cte_tables.extend(own.cte_tables);
+    }
+    query.with = with;
+    Ok(query)
+}
+
+fn unknown_table(name: &str, catalogue: &Catalogue) -> anyhow::Error {
+    let mut tables = vec!["flows", "lost_events"];
+    tables.extend(catalogue.tables().map(|table| table.name.as_str()));
+    anyhow!("no table {name}; there are {}", tables.join(", "))
+}

@@ -1,0 +1,105 @@
+//! The embedded engine: Polars SQL over the batches that were read.
+//!
+//! Batches cross to Polars and back through Arrow's C data interface, without a copy but for dictionary texts, which
+//! become views into their dictionary.
+
+use anyhow::{Context as _, Result};
+use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema};
+use polars::frame::DataFrame;
+use polars::prelude::{CompatLevel, IntoLazy as _, LazyFrame, PlSmallStr, Series};
+use polars::sql::SQLContext;
+use sqlparser::ast::Query;
+
+use crate::bind::EVENTS;
+
+/// Runs statements over one table of events.
+pub(crate) struct Engine {
+    context: SQLContext,
+}
+
+impl Engine {
+    /// An engine whose table `events` is these batches, all of one schema.
+    pub fn new(schema: &Schema, batches: Vec<RecordBatch>) -> Result<Self> {
+        let context = SQLContext::new();
+        context.register(EVENTS, frame(schema, batches)?);
+        Ok(Self { context })
+    }
+
+    /// Runs a statement.
+    pub fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
+        let answer = self.context.execute(&statement.to_string()).and_then(LazyFrame::collect);
+        batch(answer.context("the query failed")?)
+    }
+}
+
+fn frame(schema: &Schema, batches: Vec<RecordBatch>) -> Result<LazyFrame> {
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let mut columns = Vec::with_capacity(schema.fields().len());
+    for (position, field) in schema.fields().iter().enumerate() {
+        let mut chunks: Vec<ArrayRef> = batches.iter().map(|batch| batch.column(position).clone()).collect();
+        if chunks.is_empty() {
+            chunks.push(arrow::array::new_empty_array(field.data_type()));
+        }
+        columns.push(series(field.name(), chunks)?.into());
+    }
+    Ok(DataFrame::new(rows, columns)?.lazy())
+}
+
+/// A column of Polars from the same chunks.
+fn series(name: &str, chunks: Vec<ArrayRef>) -> Result<Series> {
+    let arrays = chunks
+        .into_iter()
+        .map(|chunk| {
+            let chunk = match chunk.data_type() {
+                DataType::Dictionary(..) => cast(&chunk, &DataType::Utf8View)?,
+                _ => chunk,
+            };
+            to_polars(&chunk)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Series::try_from((PlSmallStr::from_str(name), arrays))?)
+}
+
+fn batch(frame: DataFrame) -> Result<RecordBatch> {
+    let rows = frame.height();
+    let mut fields = Vec::new();
+    let mut arrays = Vec::new();
+    for column in frame.columns() {
+        let series = column.as_materialized_series().rechunk();
+        let array = from_polars(series.to_arrow(0, CompatLevel::newest()))?;
+        fields.push(Field::new(column.name().as_str(), array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Schema::new(fields).into(), arrays, &options)?)
+}
+
+#[expect(unsafe_code, reason = "Arrow's C data interface is the bridge between two Arrow libraries")]
+fn to_polars(array: &ArrayRef) -> Result<polars_arrow::array::ArrayRef> {
+    let (array, schema) = arrow::ffi::to_ffi(&array.to_data())?;
+    // SAFETY: both types are the structs `ArrowArray` and `ArrowSchema` of the C data interface, laid out by its rules
+    // (`repr(C)`, same members); each is moved, so that it is released once, by its new owner.
+    let (array, schema): (polars_arrow::ffi::ArrowArray, polars_arrow::ffi::ArrowSchema) =
+        unsafe { (std::mem::transmute(array), std::mem::transmute(schema)) };
+    // SAFETY: schema and array were exported together by arrow, whose exports keep to the interface.
+    let array = unsafe {
+        let field = polars_arrow::ffi::import_field_from_c(&schema)?;
+        polars_arrow::ffi::import_array_from_c(array, field.dtype)?
+    };
+    Ok(array)
+}
+
+#[expect(unsafe_code, reason = "Arrow's C data interface is the bridge between two Arrow libraries")]
+fn from_polars(array: polars_arrow::array::ArrayRef) -> Result<ArrayRef> {
+    let field = polars_arrow::datatypes::Field::new(PlSmallStr::EMPTY, array.dtype().clone(), true);
+    let schema = polars_arrow::ffi::export_field_to_c(&field);
+    let array = polars_arrow::ffi::export_array_to_c(array);
+    // SAFETY: as in `to_polars`, the other way round.
+    let (array, schema): (arrow::ffi::FFI_ArrowArray, arrow::ffi::FFI_ArrowSchema) =
+        unsafe { (std::mem::transmute(array), std::mem::transmute(schema)) };
+    // SAFETY: schema and array were exported together by Polars, whose exports keep to the interface.
+    let data = unsafe { arrow::ffi::from_ffi(array, &schema)? };
+    Ok(make_array(data))
+}

@@ -1,0 +1,286 @@
+//! Questions: SQL files with a header that says what they answer, what they take and what they give.
+//!
+//! The leading `-- ` comment lines of a file are one TOML document, [`Header`]; what follows is one SELECT. The shipped
+//! ones are part of the binary; a user's own stand in folders, and go before shipped ones of the same name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
+
+/// One question, or one of its variants.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    /// Name of the file without `.sql`, and without `.by-KEY` for a variant.
+    pub name: String,
+    /// The key of a variant: `pair` for `top-drop-reasons.by-pair.sql`.
+    pub by: Option<String>,
+    /// Where it comes from, for messages.
+    pub origin: String,
+    pub header: Header,
+    pub sql: String,
+}
+
+/// What a file says of itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    pub title: String,
+    /// What it answers, in a sentence.
+    pub answers: String,
+    pub theme: String,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by reports, checked here")]
+    pub audience: Vec<Audience>,
+    #[serde(default)]
+    #[expect(dead_code, reason = "read by the browser and reports, checked here")]
+    pub chart: Chart,
+    /// What is counted, what makes it a lower bound, what is left out.
+    #[serde(default)]
+    pub notes: String,
+    /// What the log must hold for an answer.
+    #[serde(default)]
+    pub needs: Option<Needs>,
+    #[serde(default)]
+    pub defaults: Defaults,
+    #[serde(default)]
+    pub parameters: Parameters,
+    pub columns: Vec<ResultColumn>,
+}
+
+/// Whom a question is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Audience {
+    Incident,
+    Compliance,
+}
+
+/// How its answer is drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Chart {
+    #[default]
+    None,
+    Bar,
+    Line,
+    Stacked,
+}
+
+/// What a question needs to find in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum Needs {
+    #[serde(rename = "drops")]
+    Drops,
+    #[serde(rename = "l7 http")]
+    Http,
+    #[serde(rename = "l7 dns")]
+    Dns,
+    #[serde(rename = "l7 kafka")]
+    Kafka,
+    #[serde(rename = "policy verdicts")]
+    PolicyVerdicts,
+    #[serde(rename = "tcp flags")]
+    TcpFlags,
+}
+
+/// Defaults of the flags that every question has.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Defaults {
+    pub limit: Option<u64>,
+    pub last: Option<String>,
+}
+
+/// A question's own parameters, in the order of the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parameters(pub Vec<(String, Parameter)>);
+
+impl<'de> Deserialize<'de> for Parameters {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let table = toml::Table::deserialize(deserializer)?;
+        let parameters = table.into_iter().map(|(name, value)| {
+            let parameter = value.try_into().map_err(|error| serde::de::Error::custom(format!("{name}: {error}")))?;
+            Ok((name, parameter))
+        });
+        Ok(Self(parameters.collect::<Result<_, _>>()?))
+    }
+}
+
+/// One parameter.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameter {
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    #[serde(default)]
+    pub default: Option<toml::Value>,
+    #[serde(default)]
+    pub choices: Vec<String>,
+    #[serde(default)]
+    pub positional: bool,
+    #[serde(default)]
+    pub help: String,
+}
+
+/// Type of a parameter's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Text,
+    Integer,
+    Number,
+    Duration,
+    Boolean,
+    Choice,
+}
+
+/// A column of the answer.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResultColumn {
+    pub name: String,
+    #[serde(default)]
+    pub unit: Unit,
+    #[serde(default)]
+    pub help: String,
+}
+
+/// Unit of a column, which decides how it is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Unit {
+    #[default]
+    #[serde(rename = "")]
+    Plain,
+    Count,
+    /// A share between 0 and 1.
+    Ratio,
+    /// A duration in nanoseconds.
+    Ns,
+    /// Nanoseconds since 1970.
+    Time,
+    Bytes,
+}
+
+impl Question {
+    /// Reads a question from the text of its file.
+    fn parse(stem: &str, origin: &str, text: &str) -> Result<Self> {
+        let header_lines = text.lines().take_while(|line| line.starts_with("--")).count();
+        let toml: String = text
+            .lines()
+            .take(header_lines)
+            .map(|line| line.strip_prefix("-- ").or_else(|| line.strip_prefix("--")).unwrap_or(line).to_owned() + "\n")
+            .collect();
+        let header: Header = toml::from_str(&toml).map_err(|error| {
+            let line = error.span().map_or(1, |span| toml.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            anyhow!("{origin}:{line}: {}", error.message())
+        })?;
+        let sql: String = text.lines().skip(header_lines).map(|line| line.to_owned() + "\n").collect();
+        if sql.trim().is_empty() {
+            bail!("{origin}: no SELECT after the header");
+        }
+        let (name, by) = match stem.split_once(".by-") {
+            Some((name, by)) => (name, Some(by.to_owned())),
+            None => (stem, None),
+        };
+        Ok(Self { name: name.to_owned(), by, origin: origin.to_owned(), header, sql })
+    }
+
+    /// The positional parameters, in the order of the file.
+    pub fn positional(&self) -> impl Iterator<Item = (&str, &Parameter)> {
+        self.header.parameters.0.iter().filter(|(_, own)| own.positional).map(|(name, own)| (name.as_str(), own))
+    }
+}
+
+/// A table that is derived from flows.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    pub name: String,
+    pub origin: String,
+    pub sql: String,
+}
+
+/// All questions and tables that are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Catalogue {
+    questions: BTreeMap<(String, Option<String>), Question>,
+    tables: BTreeMap<String, Table>,
+}
+
+impl Catalogue {
+    /// The shipped questions and those of the folders; of two with one name, the later folder's.
+    pub fn load(folders: &[PathBuf]) -> Result<Self> {
+        let mut catalogue = Self { questions: BTreeMap::new(), tables: BTreeMap::new() };
+        for (stem, text) in QUESTIONS {
+            catalogue.add(Question::parse(stem, &format!("queries/{stem}.sql"), text)?);
+        }
+        for (name, text) in TABLES {
+            let origin = format!("queries/tables/{name}.sql");
+            let table = Table { name: (*name).to_owned(), origin, sql: (*text).to_owned() };
+            catalogue.tables.insert((*name).to_owned(), table);
+        }
+        for folder in folders {
+            catalogue.add_folder(folder)?;
+        }
+        Ok(catalogue)
+    }
+
+    fn add(&mut self, question: Question) {
+        self.questions.insert((question.name.clone(), question.by.clone()), question);
+    }
+
+    fn add_folder(&mut self, folder: &Path) -> Result<()> {
+        let entries = fs::read_dir(folder).with_context(|| format!("{}: cannot read the folder", folder.display()))?;
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        files.sort();
+        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "sql")) {
+            let text = fs::read_to_string(file).with_context(|| format!("{}: cannot read it", file.display()))?;
+            let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            self.add(Question::parse(stem, &file.display().to_string(), &text)?);
+        }
+        Ok(())
+    }
+
+    /// The folders of a user's own questions: the configuration folder's, if it is there, and those named.
+    pub fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
+        use etcetera::BaseStrategy as _;
+        let own = etcetera::choose_base_strategy().ok().map(|dirs| dirs.config_dir().join("lookback").join("queries"));
+        own.into_iter().filter(|folder| folder.is_dir()).chain(named.iter().cloned()).collect()
+    }
+
+    /// The questions, each once, by name.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.questions.values().filter(|question| question.by.is_none())
+    }
+
+    /// The keys of a question's variants.
+    pub fn variants(&self, name: &str) -> Vec<&str> {
+        self.questions.values().filter(|question| question.name == name).filter_map(|q| q.by.as_deref()).collect()
+    }
+
+    /// A question by name and key.
+    pub fn question(&self, name: &str, by: Option<&str>) -> Option<&Question> {
+        self.questions.get(&(name.to_owned(), by.map(str::to_owned)))
+    }
+
+    pub fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.get(name)
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.values()
+    }
+
+    /// Themes in the order in which they are listed.
+    pub fn themes(&self) -> Vec<&str> {
+        const ORDER: &[&str] = &["overview", "drops", "dns", "http", "kafka", "tcp", "map", "policy"];
+        let themes: BTreeSet<&str> = self.questions().map(|question| question.header.theme.as_str()).collect();
+        let known = ORDER.iter().copied().filter(|theme| themes.contains(theme));
+        known.chain(themes.iter().copied().filter(|theme| !ORDER.contains(theme))).collect()
+    }
+}

@@ -1,0 +1,218 @@
+//! Answers as text, for eyes and for pipes.
+//!
+//! Standard output gets the answer and nothing else; the evidence goes to standard error, except in JSON, which has
+//! room for both. Text from a log passes one of the functions of `escape` on its way to a reader that could be harmed.
+
+mod escape;
+mod evidence;
+
+use std::io::{self, IsTerminal as _, Write};
+
+use anyhow::{Result, bail};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use lookback_flow::segment::SegmentWriter;
+use lookback_flow::time::rfc3339;
+use serde_json::{Map, Value, json};
+
+use crate::answer::{Answer, Cell};
+use crate::question::Unit;
+use crate::window::human_span;
+
+pub(crate) use escape::terminal;
+pub(crate) use evidence::write_evidence;
+
+/// How to write an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For eyes: units spelled out, evidence on standard error
+    Table,
+    /// One object: the rows, the evidence, the units
+    Json,
+    /// A JSON object for each row
+    Ndjson,
+    /// With a header line
+    Csv,
+    /// A table for a page
+    Markdown,
+    /// A file for another tool; not to a terminal
+    Parquet,
+}
+
+/// Writes an answer; `raw` leaves times as nanoseconds and CSV texts as they are.
+pub(crate) fn write(answer: &Answer, format: Format, raw: bool, out: &mut dyn Write) -> Result<()> {
+    match format {
+        Format::Table => write_table(answer, out),
+        Format::Json => write_json(answer, raw, out),
+        Format::Ndjson => write_ndjson(answer, raw, out),
+        Format::Csv => write_csv(answer, raw, out),
+        Format::Markdown => write_markdown(answer, out),
+        Format::Parquet => write_parquet(answer, out),
+    }
+}
+
+/// A value as people read it.
+fn human(cell: &Cell, unit: Unit) -> String {
+    match (cell, unit) {
+        (Cell::Null, _) => String::new(),
+        (Cell::Integer(nanos), Unit::Ns) => i64::try_from(*nanos).map_or_else(|_| nanos.to_string(), human_span),
+        (Cell::Integer(number), Unit::Count) => grouped(*number),
+        (Cell::Integer(number), _) => number.to_string(),
+        (Cell::Fraction(share), Unit::Ratio) => format!("{:.2}%", share * 100.0),
+        (Cell::Fraction(number), _) => format!("{number:.3}"),
+        (Cell::Boolean(value), _) => value.to_string(),
+        (Cell::Text(text), _) => text.clone(),
+        (Cell::Time(nanos), _) => rfc3339(nanos.div_euclid(1_000_000) * 1_000_000),
+    }
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: i128) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}
+
+fn is_numeric(cell: &Cell) -> bool {
+    matches!(cell, Cell::Integer(_) | Cell::Fraction(_))
+}
+
+fn write_table(answer: &Answer, out: &mut dyn Write) -> Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(answer.columns.iter().map(|(name, _)| terminal(&name.replace('_', " ").to_uppercase()).into_owned()));
+    let mut numeric = vec![false; answer.columns.len()];
+    for row in 0..answer.rows.num_rows() {
+        let mut cells = Vec::with_capacity(numeric.len());
+        for (column, (_, unit)) in answer.columns.iter().enumerate() {
+            let cell = answer.cell(row, column)?;
+            if let Some(numeric) = numeric.get_mut(column) {
+                *numeric |= is_numeric(&cell);
+            }
+            cells.push(terminal(&human(&cell, *unit)).into_owned());
+        }
+        table.add_row(cells);
+    }
+    for (position, numeric) in numeric.into_iter().enumerate() {
+        if numeric && let Some(column) = table.column_mut(position) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    if answer.rows.num_rows() == 0 {
+        return Ok(());
+    }
+    for line in table.lines() {
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn value(cell: Cell, raw: bool) -> Value {
+    match cell {
+        Cell::Null => Value::Null,
+        Cell::Boolean(value) => value.into(),
+        Cell::Integer(number) => i64::try_from(number)
+            .map(Value::from)
+            .or_else(|_| u64::try_from(number).map(Value::from))
+            .unwrap_or_else(|_| number.to_string().into()),
+        Cell::Fraction(number) => number.into(),
+        Cell::Text(text) => text.into(),
+        Cell::Time(nanos) if raw => nanos.into(),
+        Cell::Time(nanos) => rfc3339(nanos).into(),
+    }
+}
+
+fn object(answer: &Answer, row: usize, raw: bool) -> Result<Value> {
+    let mut object = Map::new();
+    for (column, (name, _)) in answer.columns.iter().enumerate() {
+        object.insert(name.clone(), value(answer.cell(row, column)?, raw));
+    }
+    Ok(Value::Object(object))
+}
+
+fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Plain => "",
+        Unit::Count => "count",
+        Unit::Ratio => "ratio",
+        Unit::Ns => "ns",
+        Unit::Time => "time",
+        Unit::Bytes => "bytes",
+    }
+}
+
+fn write_json(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
+    let rows: Vec<Value> = (0..answer.rows.num_rows()).map(|row| object(answer, row, raw)).collect::<Result<_>>()?;
+    let columns: Vec<Value> =
+        answer.columns.iter().map(|(name, unit)| json!({"name": name, "unit": unit_name(*unit)})).collect();
+    let whole = json!({
+        "title": answer.title,
+        "columns": columns,
+        "rows": rows,
+        "notes": answer.notes,
+        "evidence": answer.evidence.json(answer.window),
+    });
+    serde_json::to_writer_pretty(&mut *out, &whole)?;
+    Ok(writeln!(out)?)
+}
+
+fn write_ndjson(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
+    for row in 0..answer.rows.num_rows() {
+        writeln!(out, "{}", object(answer, row, raw)?)?;
+    }
+    Ok(())
+}
+
+fn write_csv(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    csv.write_record(answer.columns.iter().map(|(name, _)| name))?;
+    for row in 0..answer.rows.num_rows() {
+        for column in 0..answer.columns.len() {
+            csv.write_field(match answer.cell(row, column)? {
+                Cell::Null => String::new(),
+                Cell::Boolean(value) => value.to_string(),
+                Cell::Integer(number) => number.to_string(),
+                Cell::Fraction(number) => number.to_string(),
+                Cell::Text(text) if raw => text,
+                Cell::Text(text) => escape::spreadsheet(&text).into_owned(),
+                Cell::Time(nanos) if raw => nanos.to_string(),
+                Cell::Time(nanos) => rfc3339(nanos),
+            })?;
+        }
+        csv.write_record(None::<&[u8]>)?;
+    }
+    Ok(csv.flush()?)
+}
+
+fn write_markdown(answer: &Answer, out: &mut dyn Write) -> Result<()> {
+    let mut line = String::from("|");
+    let mut rule = String::from("|");
+    for (column, (name, _)) in answer.columns.iter().enumerate() {
+        let numeric = answer.rows.num_rows() > 0 && is_numeric(&answer.cell(0, column)?);
+        line.push_str(&format!(" {} |", escape::markdown(name)));
+        rule.push_str(if numeric { " ---: |" } else { " --- |" });
+    }
+    writeln!(out, "{line}\n{rule}")?;
+    for row in 0..answer.rows.num_rows() {
+        let mut line = String::from("|");
+        for (column, (_, unit)) in answer.columns.iter().enumerate() {
+            line.push_str(&format!(" {} |", escape::markdown(&human(&answer.cell(row, column)?, *unit))));
+        }
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn write_parquet(answer: &Answer, out: &mut dyn Write) -> Result<()> {
+    if io::stdout().is_terminal() {
+        bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
+    }
+    let mut writer = SegmentWriter::new(Vec::new(), answer.rows.schema())?;
+    writer.write(&answer.rows)?;
+    Ok(out.write_all(&writer.finish()?)?)
+}

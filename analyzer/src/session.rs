@@ -1,0 +1,215 @@
+//! Asking: inputs are found and read, the query is bound to the window and scope, run, and written.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+
+use anyhow::{Context, Result, bail};
+use lookback_flow::inputs::find;
+
+use crate::answer::Answer;
+use crate::bind::{Bound, Literal, Scope};
+use crate::cli::{OutputArgs, ReadArgs, RelativeTo, ScopeArgs};
+use crate::engine::Engine;
+use crate::load::{Loaded, Options, load};
+use crate::question::{Catalogue, Needs, ResultColumn};
+use crate::render::{self, Format};
+use crate::window::Asked;
+
+/// One thing that is asked of some inputs.
+pub(crate) struct Asking<'a> {
+    pub title: &'a str,
+    pub sql: &'a str,
+    /// Where the SQL comes from, for messages.
+    pub origin: &'a str,
+    pub parameters: BTreeMap<String, Literal>,
+    pub columns: &'a [ResultColumn],
+    pub notes: &'a str,
+    pub needs: Option<Needs>,
+    pub scope: &'a ScopeArgs,
+    /// The span that the question is about when none is given.
+    pub default_last: Option<&'a str>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Answered,
+    /// Nothing matched, and that was to be a failure.
+    Empty,
+}
+
+impl Asking<'_> {
+    /// Reads, runs and writes.
+    pub fn run(
+        &self,
+        inputs: &[String],
+        explain: bool,
+        read: &ReadArgs,
+        output: &OutputArgs,
+        catalogue: &Catalogue,
+    ) -> Result<Outcome> {
+        // Mistakes in the question are told before anything long is read.
+        self.bound(&self.bind_window((0, 0)), catalogue)?;
+        if output.output == Format::Parquet && io::stdout().is_terminal() {
+            bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
+        }
+        let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
+        let scope = Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
+        let found = find(inputs)?;
+        let mut options = reading(read)?;
+        let loaded = load(&found, &bound.columns_in(&scope), &mut options)?;
+        if let Some(out) = &mut options.rejects {
+            out.flush().context("cannot write the rejected lines")?;
+        }
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let (statement, window) = self.statement(&loaded, &scope, catalogue)?;
+        if explain {
+            self.explain(&statement, window, &loaded, &bound.columns_in(&scope), &mut stdout)?;
+            stdout.flush()?;
+            return Ok(Outcome::Answered);
+        }
+        let answer = self.answer(loaded, &statement, window)?;
+        self.write(&answer, output, &mut stdout)
+    }
+
+    /// Writes an answer and what it rests on.
+    pub fn write(&self, answer: &Answer, output: &OutputArgs, out: &mut dyn Write) -> Result<Outcome> {
+        render::write(answer, output.output, output.raw, out)?;
+        out.flush()?;
+        let mut stderr = io::stderr().lock();
+        if answer.rows.num_rows() == 0 && matches!(output.output, Format::Table | Format::Markdown) && !output.quiet {
+            writeln!(stderr, "{}", self.nothing(answer))?;
+        }
+        if !output.quiet && output.output != Format::Json {
+            if output.output == Format::Table && answer.rows.num_rows() > 0 && io::stdout().is_terminal() {
+                writeln!(stderr)?;
+            }
+            render::write_evidence(answer, &mut stderr)?;
+        }
+        let empty = answer.rows.num_rows() == 0 && output.fail_if_empty;
+        Ok(if empty { Outcome::Empty } else { Outcome::Answered })
+    }
+
+    /// Why there are no rows: nothing matched, or there was nothing to match.
+    fn nothing(&self, answer: &Answer) -> String {
+        if answer.evidence.kinds.is_empty() {
+            return "no events in the input".to_owned();
+        }
+        let (needs, what) = match self.needs {
+            Some(needs @ Needs::Drops) => (needs, "dropped flows"),
+            Some(needs @ Needs::Http) => (needs, "layer 7 HTTP records, which need a policy or annotation for visibility"),
+            Some(needs @ Needs::Dns) => (needs, "layer 7 DNS records, which need a DNS policy for visibility"),
+            Some(needs @ Needs::Kafka) => (needs, "layer 7 Kafka records, which Cilium writes up to 1.19"),
+            Some(needs @ Needs::PolicyVerdicts) => (needs, "policy verdict events"),
+            Some(needs @ Needs::TcpFlags) => (needs, "TCP flags"),
+            None => return "nothing matches".to_owned(),
+        };
+        match answer.evidence.has(needs) {
+            0 => format!("nothing matches: the input has no {what}"),
+            count => format!("nothing matches, among {count} records that could have"),
+        }
+    }
+
+    /// The statement for what was read, and the window it is bound to.
+    pub fn statement(
+        &self,
+        loaded: &Loaded,
+        scope: &Scope,
+        catalogue: &Catalogue,
+    ) -> Result<(sqlparser::ast::Query, Option<(i64, i64)>)> {
+        let window = match (loaded.evidence.first, loaded.evidence.last) {
+            (Some(first), Some(last)) => Some(self.window(first, last)?),
+            _ => None,
+        };
+        let bound = self.bound(&self.bind_window(window.unwrap_or_default()), catalogue)?;
+        let asked = self.asked();
+        // Without a window asked for, events without a time count too.
+        let windowed = asked != Asked::default();
+        let scope = Scope { window: window.filter(|_| windowed), ..scope.clone() };
+        Ok((bound.statement(&scope)?, window))
+    }
+
+    /// Runs the statement over what was read.
+    pub fn answer(
+        &self,
+        loaded: Loaded,
+        statement: &sqlparser::ast::Query,
+        window: Option<(i64, i64)>,
+    ) -> Result<Answer> {
+        let Loaded { schema, batches, evidence } = loaded;
+        let rows = Engine::new(&schema, batches)?.run(statement).with_context(|| self.origin.to_owned())?;
+        Ok(Answer {
+            title: self.title.to_owned(),
+            columns: Answer::units(&rows, self.columns),
+            rows,
+            window,
+            evidence,
+            notes: self.notes.to_owned(),
+        })
+    }
+
+    fn asked(&self) -> Asked {
+        let ScopeArgs { since, until, last, .. } = self.scope.clone();
+        let whole = since.is_none() && until.is_none() && last.is_none();
+        let last = last.or_else(|| self.default_last.filter(|_| whole).map(str::to_owned));
+        Asked { since, until, last }
+    }
+
+    fn window(&self, first: i64, last: i64) -> Result<(i64, i64)> {
+        let end = match self.scope.relative_to {
+            RelativeTo::Data => last,
+            RelativeTo::Now => chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX),
+        };
+        self.asked().window(first, last.max(end), end)
+    }
+
+    fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
+        let mut parameters = self.parameters.clone();
+        parameters.insert("since".to_owned(), Literal::Integer(since));
+        parameters.insert("until".to_owned(), Literal::Integer(until));
+        parameters
+    }
+
+    pub fn bound(&self, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Bound> {
+        Bound::new(self.sql, self.origin, parameters, catalogue)
+    }
+
+    /// What would be run, as SQL that another engine could run, too.
+    fn explain(
+        &self,
+        statement: &sqlparser::ast::Query,
+        window: Option<(i64, i64)>,
+        loaded: &Loaded,
+        columns: &[lookback_flow::columns::ColumnId],
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        let rows: usize = loaded.batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+        let names: Vec<&str> = columns.iter().map(|id| id.column().name).collect();
+        writeln!(out, "-- {}", self.title)?;
+        writeln!(out, "-- over events: {rows} rows of {} inputs", loaded.evidence.inputs.len())?;
+        writeln!(out, "-- columns read: {}", names.join(", "))?;
+        if let Some((since, until)) = window {
+            let time = lookback_flow::time::rfc3339;
+            writeln!(out, "-- window: {} to {}", time(since), time(until))?;
+        }
+        Ok(writeln!(out, "{statement:#};")?)
+    }
+}
+
+/// How to read, from the flags.
+pub(crate) fn reading(read: &ReadArgs) -> Result<Options> {
+    let rejects: Option<Box<dyn Write>> = match &read.rejects {
+        Some(path) => {
+            let file: File = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .open(path)
+                .with_context(|| format!("{}: cannot write the rejected lines there", path.display()))?;
+            Some(Box::new(BufWriter::new(file)))
+        }
+        None => None,
+    };
+    Ok(Options { strict: read.strict, rejects, progress: io::stderr().is_terminal() })
+}
