@@ -154,11 +154,12 @@ impl<'a> Reader<'a> {
 
     fn word(&mut self, word: &'static str) -> Result<(), Bad> {
         self.skip_space();
-        if self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        if rest.starts_with(word) {
             self.at += word.len();
             return Ok(());
         }
-        self.syntax(word)
+        if word.starts_with(rest) { Err(Bad::Truncated) } else { self.syntax(word) }
     }
 
     /// The digits of a number as written.

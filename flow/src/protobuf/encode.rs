@@ -84,8 +84,12 @@ fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, out: &mut Vec<u8>) 
             FieldKind::Any(column) => {
                 if let Some((type_url, value)) = view.text(*column, at).and_then(any) {
                     nested(number, out, |out| {
-                        bytes(1, type_url.as_bytes(), out);
-                        bytes(2, &value, out);
+                        if !type_url.is_empty() {
+                            bytes(1, type_url.as_bytes(), out);
+                        }
+                        if !value.is_empty() {
+                            bytes(2, &value, out);
+                        }
                     });
                 }
             }
