@@ -39,3 +39,16 @@
 -- name = "max_ns"
 -- unit = "ns"
 -- help = "Longest."
+SELECT
+  client, server,
+  count(*) AS lookups,
+  sum(CASE WHEN questions > 1 THEN 1 ELSE 0 END) AS repeated,
+  CAST(floor(quantile_cont(latency_ns, 0.5) + 0.5) AS BIGINT) AS p50_ns,
+  CAST(floor(quantile_cont(latency_ns, 0.95) + 0.5) AS BIGINT) AS p95_ns,
+  CAST(floor(quantile_cont(latency_ns, 0.99) + 0.5) AS BIGINT) AS p99_ns,
+  max(latency_ns) AS max_ns
+FROM lookups
+WHERE latency_ns IS NOT NULL
+GROUP BY client, server
+ORDER BY p95_ns DESC, lookups DESC, client NULLS LAST, server NULLS LAST
+LIMIT $limit

@@ -47,3 +47,16 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  client, client_ip, name, qtype, outcome,
+  count(*) AS lookups,
+  min(time_ns) AS first_seen,
+  max(last_ns) AS last_seen
+FROM lookups
+WHERE name = lower($name)
+  OR concat(name, '.') = lower($name)
+  OR ($expanded AND starts_with(name, concat(lower($name), '.')))
+  OR ($expanded AND lower($name) LIKE '%.' AND starts_with(name, lower($name)))
+GROUP BY client, client_ip, name, qtype, outcome
+ORDER BY lookups DESC, client NULLS LAST, client_ip NULLS LAST, name, qtype NULLS LAST, outcome
+LIMIT $limit

@@ -23,3 +23,8 @@
 -- name = "drops"
 -- unit = "count"
 -- help = "Dropped packets and denied requests."
+SELECT time_ns - time_ns % $bucket AS time, reason, count(*) AS drops
+FROM drops
+GROUP BY time_ns - time_ns % $bucket, reason
+ORDER BY time, reason
+LIMIT $limit

@@ -42,3 +42,20 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  client, server, server_port, l4_protocol,
+  count(DISTINCT server_ip) AS addresses,
+  count(DISTINCT connection_id) AS connections,
+  count(DISTINCT CASE WHEN verdict = 'DROPPED' THEN connection_id END) AS dropped,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM flows
+WHERE coalesce(flow_type, '') <> 'SOCK'
+  AND coalesce(verdict, '') NOT IN ('TRACED', 'TRANSLATED')
+  AND direction <> 'unknown'
+  AND (server_is_outside OR (coalesce(server_identity, 0) = 0 AND server = 'world')) -- a log may lack identities
+  AND NOT coalesce(client_is_outside, FALSE)
+  AND coalesce(client, '') <> 'world'
+GROUP BY client, server, server_port, l4_protocol
+ORDER BY connections DESC, client NULLS LAST, server NULLS LAST, server_port NULLS LAST, l4_protocol NULLS LAST
+LIMIT $limit

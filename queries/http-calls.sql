@@ -51,3 +51,15 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  client, server, method, path,
+  count(*) AS requests,
+  sum(CASE WHEN denied = 0 AND code >= 400 THEN 1 ELSE 0 END) AS errors,
+  sum(denied) AS denied,
+  sum(CASE WHEN denied = 0 AND response_ns IS NULL AND request_ns <= $until - $grace THEN 1 ELSE 0 END) AS unanswered,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM requests
+GROUP BY client, server, method, path
+ORDER BY requests DESC, client NULLS LAST, server NULLS LAST, method NULLS LAST, path NULLS LAST
+LIMIT $limit

@@ -43,3 +43,24 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "Last error or denial."
+WITH counted AS (
+  SELECT
+    server,
+    sum(CASE WHEN response_ns IS NOT NULL AND denied = 0 THEN 1 ELSE 0 END) AS responses,
+    sum(CASE WHEN denied = 0 AND code >= 400 AND code < 500 THEN 1 ELSE 0 END) AS errors_4xx,
+    sum(CASE WHEN denied = 0 AND code >= 500 AND code < 600 THEN 1 ELSE 0 END) AS errors_5xx,
+    sum(denied) AS denied,
+    min(CASE WHEN denied = 1 THEN time_ns WHEN code >= 400 THEN response_ns END) AS first_seen,
+    max(CASE WHEN denied = 1 THEN time_ns WHEN code >= 400 THEN response_ns END) AS last_seen
+  FROM requests
+  GROUP BY server
+)
+SELECT
+  server, responses, errors_4xx, errors_5xx,
+  CASE WHEN responses > 0 THEN CAST(errors_4xx AS DOUBLE) / responses END AS share_4xx,
+  CASE WHEN responses > 0 THEN CAST(errors_5xx AS DOUBLE) / responses END AS share_5xx,
+  denied, first_seen, last_seen
+FROM counted
+WHERE responses > 0 OR denied > 0
+ORDER BY share_5xx DESC NULLS LAST, share_4xx DESC NULLS LAST, denied DESC, responses DESC, server NULLS LAST
+LIMIT $limit

@@ -47,3 +47,18 @@
 -- name = "recorded_p95_ns"
 -- unit = "ns"
 -- help = "95th percentile of those."
+SELECT
+  server, method, path,
+  count(*) AS responses,
+  count(paired_ns) AS paired,
+  CAST(floor(quantile_cont(paired_ns, 0.5) + 0.5) AS BIGINT) AS p50_ns,
+  CAST(floor(quantile_cont(paired_ns, 0.95) + 0.5) AS BIGINT) AS p95_ns,
+  CAST(floor(quantile_cont(paired_ns, 0.99) + 0.5) AS BIGINT) AS p99_ns,
+  count(recorded_ns) AS recorded,
+  CAST(floor(quantile_cont(recorded_ns, 0.95) + 0.5) AS BIGINT) AS recorded_p95_ns
+FROM requests
+WHERE response_ns IS NOT NULL AND denied = 0
+GROUP BY server, method, path
+ORDER BY p95_ns DESC NULLS LAST, recorded_p95_ns DESC NULLS LAST, responses DESC, server NULLS LAST,
+  method NULLS LAST, path NULLS LAST
+LIMIT $limit

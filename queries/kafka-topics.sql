@@ -47,3 +47,16 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  topic, client, server,
+  CASE WHEN api_key = 'produce' THEN 'produces' WHEN api_key = 'fetch' THEN 'consumes' ELSE 'other' END AS role,
+  api_key,
+  count(*) AS requests,
+  sum(failed) AS errors,
+  sum(denied) AS denied,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM kafka_requests
+GROUP BY topic, client, server, api_key
+ORDER BY topic NULLS LAST, requests DESC, client NULLS LAST, server NULLS LAST, api_key NULLS LAST
+LIMIT $limit

@@ -25,8 +25,18 @@
 -- [[columns]]
 -- name = "first_seen"
 -- unit = "time"
--- help = "First loss."
+-- help = "First record."
 -- [[columns]]
 -- name = "last_seen"
 -- unit = "time"
--- help = "Last loss."
+-- help = "Last record."
+SELECT
+  node_name, lost_source,
+  CAST(sum(lost_count) AS BIGINT) AS lost,
+  count(*) AS records,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM lost_events
+GROUP BY node_name, lost_source
+ORDER BY lost DESC NULLS LAST, node_name NULLS LAST, lost_source NULLS LAST
+LIMIT $limit

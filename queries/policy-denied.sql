@@ -47,3 +47,15 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  client, server, server_port, protocol, traffic_direction, reason, denied_by,
+  count(DISTINCT CASE WHEN layer = 'L3-L4' THEN connection_id END)
+    + sum(CASE WHEN layer = 'L7' OR connection_id IS NULL THEN 1 ELSE 0 END) AS attempts,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM drops
+WHERE layer = 'L7' OR reason IN ('POLICY_DENIED', 'POLICY_DENY', 'AUTH_REQUIRED')
+GROUP BY client, server, server_port, protocol, traffic_direction, reason, denied_by
+ORDER BY attempts DESC, client NULLS LAST, server NULLS LAST, server_port NULLS LAST, protocol NULLS LAST,
+  traffic_direction NULLS LAST, reason, denied_by NULLS LAST
+LIMIT $limit

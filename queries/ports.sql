@@ -38,3 +38,19 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  server_port, l4_protocol,
+  count(DISTINCT server) AS servers,
+  count(DISTINCT client) AS clients,
+  count(DISTINCT connection_id) AS connections,
+  count(DISTINCT CASE WHEN verdict = 'DROPPED' THEN connection_id END) AS dropped,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM flows
+WHERE coalesce(flow_type, '') <> 'SOCK'
+  AND coalesce(verdict, '') NOT IN ('TRACED', 'TRANSLATED')
+  AND direction <> 'unknown'
+  AND server_port IS NOT NULL
+GROUP BY server_port, l4_protocol
+ORDER BY connections DESC, server_port, l4_protocol NULLS LAST
+LIMIT $limit

@@ -34,3 +34,20 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+WITH counted AS (
+  SELECT
+    l4_protocol, l7_protocol,
+    count(*) AS lines,
+    count(DISTINCT connection_id) AS connections,
+    min(time_ns) AS first_seen,
+    max(time_ns) AS last_seen
+  FROM flows
+  WHERE coalesce(flow_type, '') <> 'SOCK' AND coalesce(verdict, '') NOT IN ('TRACED', 'TRANSLATED')
+  GROUP BY l4_protocol, l7_protocol
+)
+SELECT
+  l4_protocol, l7_protocol, lines, CAST(lines AS DOUBLE) / sum(lines) OVER () AS share, connections,
+  first_seen, last_seen
+FROM counted
+ORDER BY lines DESC, l4_protocol NULLS LAST, l7_protocol NULLS LAST
+LIMIT $limit

@@ -51,3 +51,32 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+WITH judged AS (
+  SELECT
+    client, server, server_port, syns, syn_ns, first_ns,
+    CASE WHEN state = 'unanswered' THEN 1 ELSE 0 END AS timed_out,
+    -- Answered after the second SYN, which comes a second after the first.
+    CASE WHEN state = 'answered' AND syns > 1 AND answer_ns - syn_ns >= 500000000 THEN 1 ELSE 0 END AS late,
+    CASE WHEN state = 'unanswered' THEN last_syn_ns - syn_ns ELSE answer_ns - syn_ns END AS wait_ns
+  FROM connections
+  WHERE state IN ('answered', 'refused') OR (state = 'unanswered' AND syn_ns <= $until - $grace)
+),
+counted AS (
+  SELECT
+    client, server, server_port,
+    sum(timed_out) AS timed_out,
+    sum(late) AS late,
+    sum(CASE WHEN timed_out = 1 OR late = 1 THEN syns ELSE 0 END) AS syns,
+    max(CASE WHEN timed_out = 1 OR late = 1 THEN wait_ns END) AS longest_wait_ns,
+    count(*) AS connections,
+    min(CASE WHEN timed_out = 1 OR late = 1 THEN syn_ns END) AS first_seen,
+    max(CASE WHEN timed_out = 1 OR late = 1 THEN syn_ns END) AS last_seen
+  FROM judged
+  GROUP BY client, server, server_port
+)
+SELECT
+  client, server, server_port, timed_out, late, syns, longest_wait_ns, connections, first_seen, last_seen
+FROM counted
+WHERE timed_out > 0 OR late > 0
+ORDER BY timed_out DESC, late DESC, client NULLS LAST, server NULLS LAST, server_port NULLS LAST
+LIMIT $limit

@@ -43,3 +43,13 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+SELECT
+  client, server, server_port, l4_protocol, direction, reason,
+  count(*) AS drops,
+  min(time_ns) AS first_seen,
+  max(time_ns) AS last_seen
+FROM drops
+GROUP BY client, server, server_port, l4_protocol, direction, reason
+ORDER BY drops DESC, client NULLS LAST, server NULLS LAST, server_port NULLS LAST, l4_protocol NULLS LAST,
+  direction NULLS LAST, reason
+LIMIT $limit

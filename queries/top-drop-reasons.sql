@@ -35,3 +35,19 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+WITH counted AS (
+  SELECT
+    reason,
+    count(*) AS drops,
+    count(DISTINCT client) AS clients,
+    count(DISTINCT server) AS servers,
+    min(time_ns) AS first_seen,
+    max(time_ns) AS last_seen
+  FROM drops
+  GROUP BY reason
+)
+SELECT
+  reason, drops, CAST(drops AS DOUBLE) / sum(drops) OVER () AS share, clients, servers, first_seen, last_seen
+FROM counted
+ORDER BY drops DESC, reason
+LIMIT $limit

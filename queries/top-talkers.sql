@@ -30,3 +30,59 @@
 -- name = "peers"
 -- unit = "count"
 -- help = "Distinct services at the other end."
+WITH ends AS (
+  SELECT
+    client AS service, server AS peer,
+    1 AS connections_out, 0 AS connections_in, 0 AS requests_out, 0 AS requests_in
+  FROM connections
+  UNION ALL
+  SELECT
+    server AS service, client AS peer,
+    0 AS connections_out, 1 AS connections_in, 0 AS requests_out, 0 AS requests_in
+  FROM connections
+  UNION ALL
+  SELECT
+    client AS service, server AS peer,
+    0 AS connections_out, 0 AS connections_in, 1 AS requests_out, 0 AS requests_in
+  FROM requests
+  UNION ALL
+  SELECT
+    server AS service, client AS peer,
+    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, 1 AS requests_in
+  FROM requests
+  UNION ALL
+  SELECT
+    client AS service, server AS peer,
+    0 AS connections_out, 0 AS connections_in, 1 AS requests_out, 0 AS requests_in
+  FROM lookups
+  UNION ALL
+  SELECT
+    server AS service, client AS peer,
+    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, 1 AS requests_in
+  FROM lookups
+  UNION ALL
+  SELECT
+    client AS service, server AS peer,
+    0 AS connections_out, 0 AS connections_in, 1 AS requests_out, 0 AS requests_in
+  FROM kafka_requests
+  UNION ALL
+  SELECT
+    server AS service, client AS peer,
+    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, 1 AS requests_in
+  FROM kafka_requests
+),
+counted AS (
+  SELECT
+    service,
+    sum(connections_out) AS connections_out,
+    sum(connections_in) AS connections_in,
+    sum(requests_out) AS requests_out,
+    sum(requests_in) AS requests_in,
+    count(DISTINCT peer) AS peers
+  FROM ends
+  GROUP BY service
+)
+SELECT service, connections_out, connections_in, requests_out, requests_in, peers
+FROM counted
+ORDER BY connections_out + connections_in + requests_out + requests_in DESC, service NULLS LAST
+LIMIT $limit

@@ -3,7 +3,7 @@
 -- theme = "tcp"
 -- audience = ["incident"]
 -- chart = "none"
--- notes = "A connection attempt is one SYN with its repetitions; SYNs seen at several points and nodes are one. Attempts of the last moments (grace) are pending and in no other number. An answer counts wherever it is seen. Where only one side of a conversation is in the log, answers may be missing."
+-- notes = "A connection attempt is one SYN with its repetitions; SYNs seen at several points and nodes are one. An attempt without an answer that began in the last moments (grace) is pending and in no other number. An answer counts wherever it is seen. Attempts between nodes and the outside, with no pod at either end, are not judged when no answer was seen, as Cilium does not report it."
 -- needs = "tcp flags"
 -- [defaults]
 -- limit = 1
@@ -39,3 +39,27 @@
 -- name = "pending"
 -- unit = "count"
 -- help = "Too close to the end to be judged."
+WITH judged AS (
+  SELECT
+    state,
+    CASE WHEN state = 'unanswered' AND syn_ns > $until - $grace THEN 1 ELSE 0 END AS pending
+  FROM connections
+  WHERE state IS NOT NULL
+),
+counted AS (
+  SELECT
+    sum(CASE WHEN pending = 0 THEN 1 ELSE 0 END) AS connections,
+    sum(CASE WHEN state = 'answered' THEN 1 ELSE 0 END) AS answered,
+    sum(CASE WHEN state = 'refused' THEN 1 ELSE 0 END) AS refused,
+    sum(CASE WHEN state = 'dropped' THEN 1 ELSE 0 END) AS dropped,
+    sum(CASE WHEN state = 'unanswered' AND pending = 0 THEN 1 ELSE 0 END) AS unanswered,
+    sum(pending) AS pending
+  FROM judged
+)
+SELECT
+  connections, answered, refused, dropped, unanswered,
+  CASE WHEN connections > dropped THEN CAST(unanswered AS DOUBLE) / (connections - dropped) END AS unanswered_ratio,
+  pending
+FROM counted
+WHERE connections IS NOT NULL
+LIMIT $limit

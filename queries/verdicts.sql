@@ -34,3 +34,31 @@
 -- name = "last_seen"
 -- unit = "time"
 -- help = "When it was last seen."
+WITH counted AS (
+  SELECT
+    verdict, flow_type,
+    count(*) AS lines,
+    count(DISTINCT connection_id) AS connections,
+    min(time_ns) AS first_seen,
+    max(time_ns) AS last_seen
+  FROM flows
+  GROUP BY verdict, flow_type
+),
+marked AS (
+  SELECT
+    *,
+    CASE
+      WHEN coalesce(flow_type, '') = 'SOCK' OR coalesce(verdict, '') IN ('TRACED', 'TRANSLATED') THEN 1
+      ELSE 0
+    END AS is_trace
+  FROM counted
+)
+SELECT
+  verdict, flow_type, lines,
+  CASE
+    WHEN is_trace = 0 THEN CAST(lines AS DOUBLE) / sum(CASE WHEN is_trace = 0 THEN lines ELSE 0 END) OVER ()
+  END AS share,
+  connections, first_seen, last_seen
+FROM marked
+ORDER BY lines DESC, verdict NULLS LAST, flow_type NULLS LAST
+LIMIT $limit

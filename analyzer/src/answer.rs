@@ -38,7 +38,7 @@ pub(crate) enum Cell {
 
 impl Answer {
     /// Units for the columns of a batch: the header's where it names the column, else by the column's type.
-    pub fn units(rows: &RecordBatch, header: &[ResultColumn]) -> Vec<(String, Unit)> {
+    pub(crate) fn units(rows: &RecordBatch, header: &[ResultColumn]) -> Vec<(String, Unit)> {
         let unit = |name: &str, kind: &DataType| {
             header.iter().find(|column| column.name == name).map_or_else(
                 || if matches!(kind, DataType::Timestamp(..)) { Unit::Time } else { Unit::Plain },
@@ -50,7 +50,7 @@ impl Answer {
     }
 
     /// A value; a column whose unit is a time gives a time whatever its type.
-    pub fn cell(&self, row: usize, column: usize) -> Result<Cell> {
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Result<Cell> {
         let cell = cell(self.rows.column(column), row)?;
         Ok(match (cell, self.columns.get(column)) {
             (Cell::Integer(nanos), Some((_, Unit::Time))) => i64::try_from(nanos).map_or(Cell::Null, Cell::Time),

@@ -19,13 +19,14 @@ const DEFAULT_LIMIT: u64 = 100;
 
 /// Adds a subcommand for each question.
 pub(crate) fn with_questions(ask: Command, catalogue: &Catalogue) -> Command {
-    let mut ask = ask
-        .subcommand_value_name("QUESTION")
-        .subcommand_help_heading("Questions")
-        .disable_help_subcommand(true)
-        .arg(Arg::new("queries").long("queries").value_name("DIR").action(ArgAction::Append).help(
-            "A folder of further questions, besides lookback/queries in the configuration folder",
-        ));
+    let mut ask =
+        ask.subcommand_value_name("QUESTION").subcommand_help_heading("Questions").disable_help_subcommand(true).arg(
+            Arg::new("queries")
+                .long("queries")
+                .value_name("DIR")
+                .action(ArgAction::Append)
+                .help("A folder of further questions, besides lookback/queries in the configuration folder"),
+        );
     for question in catalogue.questions() {
         ask = ask.subcommand(subcommand(question, &catalogue.variants(&question.name)));
     }
@@ -42,7 +43,8 @@ fn subcommand(question: &Question, variants: &[&str]) -> Command {
     let columns: Vec<String> =
         header.columns.iter().map(|column| format!("  {:<18} {}", column.name, column.help)).collect();
     let after = format!("Columns:\n{}\n\nDefined in {}", columns.join("\n"), question.origin);
-    let mut command = Command::new(question.name.clone()).about(header.title.clone()).long_about(long).after_help(after);
+    let mut command =
+        Command::new(question.name.clone()).about(header.title.clone()).long_about(long).after_help(after);
     for (name, parameter) in question.positional() {
         command = command.arg(argument(name, parameter).required(parameter.default.is_none()));
     }
@@ -90,7 +92,10 @@ fn argument(name: &str, parameter: &Parameter) -> Arg {
     };
     let mut arg = Arg::new(name.to_owned()).value_name(value_name).help(help).allow_hyphen_values(true);
     if parameter.kind == Kind::Boolean {
-        arg = arg.num_args(0..=1).default_missing_value("true").value_parser(PossibleValuesParser::new(["true", "false"]));
+        arg = arg
+            .num_args(0..=1)
+            .default_missing_value("true")
+            .value_parser(PossibleValuesParser::new(["true", "false"]));
     } else if parameter.kind == Kind::Choice {
         arg = arg.value_parser(PossibleValuesParser::new(parameter.choices.clone()));
     }
@@ -159,9 +164,9 @@ fn list(catalogue: &Catalogue, out: &mut dyn Write) -> Result<()> {
     for theme in catalogue.themes() {
         writeln!(out, "{theme}")?;
         for question in catalogue.questions().filter(|question| question.header.theme == theme) {
-            let name = question.positional().fold(question.name.clone(), |name, (argument, _)| {
-                format!("{name} {}", argument.to_uppercase())
-            });
+            let name = question
+                .positional()
+                .fold(question.name.clone(), |name, (argument, _)| format!("{name} {}", argument.to_uppercase()));
             writeln!(out, "  {name:<24} {}", question.header.answers)?;
             for by in catalogue.variants(&question.name) {
                 writeln!(out, "  {:<24} the same, by {by}", format!("{} --by {by}", " ".repeat(question.name.len())))?;
@@ -169,7 +174,10 @@ fn list(catalogue: &Catalogue, out: &mut dyn Write) -> Result<()> {
         }
         writeln!(out)?;
     }
-    Ok(writeln!(out, "lookback ask QUESTION INPUT…   answers one; lookback ask QUESTION --help tells its flags and columns")?)
+    Ok(writeln!(
+        out,
+        "lookback ask QUESTION INPUT…   answers one; lookback ask QUESTION --help tells its flags and columns"
+    )?)
 }
 
 /// The folders named by `--queries` anywhere on the command line; the questions in them become subcommands, so they must

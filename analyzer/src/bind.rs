@@ -11,8 +11,8 @@ use std::ops::ControlFlow;
 use anyhow::{Result, anyhow, bail};
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, Visit, Visitor,
-    visit_expressions_mut, visit_relations,
+    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, Visit,
+    Visitor, visit_expressions_mut, visit_relations,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -78,16 +78,16 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Parses a query and binds its parameters.
-    pub fn new(sql: &str, origin: &str, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Self> {
+    pub(crate) fn new(
+        sql: &str,
+        origin: &str,
+        parameters: &BTreeMap<String, Literal>,
+        catalogue: &Catalogue,
+    ) -> Result<Self> {
         let mut query = parse(sql, origin)?;
         substitute(&mut query, parameters, origin)?;
-        let mut bound = Self {
-            query,
-            tables: Vec::new(),
-            uses_flows: false,
-            uses_lost_events: false,
-            columns: Vec::new(),
-        };
+        let mut bound =
+            Self { query, tables: Vec::new(), uses_flows: false, uses_lost_events: false, columns: Vec::new() };
         let mut open = Vec::new();
         bound.resolve(&bound.query.clone(), parameters, catalogue, &mut open)?;
         bound.columns = bound.find_columns()?;
@@ -144,7 +144,7 @@ impl Bound {
     }
 
     /// Columns of `events` that are read once the scope is set, too.
-    pub fn columns_in(&self, scope: &Scope) -> Vec<ColumnId> {
+    pub(crate) fn columns_in(&self, scope: &Scope) -> Vec<ColumnId> {
         let scoped = ["kind", "time_ns"].into_iter();
         let namespace = scope.namespace.iter().flat_map(|_| ["source_namespace", "destination_namespace"]);
         let service = scope.service.iter().flat_map(|_| ["client", "server"]);
@@ -153,7 +153,7 @@ impl Bound {
     }
 
     /// The whole statement over `events`.
-    pub fn statement(&self, scope: &Scope) -> Result<Query> {
+    pub(crate) fn statement(&self, scope: &Scope) -> Result<Query> {
         let columns: Vec<&str> = self.columns_in(scope).iter().map(|id| id.column().name).collect();
         let mut window = Vec::new();
         if let Some((since, until)) = scope.window {

@@ -24,8 +24,9 @@ pub(crate) enum Command {
     /// Durations count back from the end of the data, not from now. Standard output carries the answer, standard error
     /// what it rests on.
     Ask,
+    #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Run SQL over flows, lost_events and the tables derived from them
-    Sql(Sql),
+    Sql(Box<Sql>),
 }
 
 /// What every question takes.

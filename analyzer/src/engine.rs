@@ -21,20 +21,20 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// An engine whose table `events` is these batches, all of one schema.
-    pub fn new(schema: &Schema, batches: Vec<RecordBatch>) -> Result<Self> {
+    pub(crate) fn new(schema: &Schema, batches: &[RecordBatch]) -> Result<Self> {
         let context = SQLContext::new();
         context.register(EVENTS, frame(schema, batches)?);
         Ok(Self { context })
     }
 
     /// Runs a statement.
-    pub fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
+    pub(crate) fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
         let answer = self.context.execute(&statement.to_string()).and_then(LazyFrame::collect);
-        batch(answer.context("the query failed")?)
+        batch(&answer.context("the query failed")?)
     }
 }
 
-fn frame(schema: &Schema, batches: Vec<RecordBatch>) -> Result<LazyFrame> {
+fn frame(schema: &Schema, batches: &[RecordBatch]) -> Result<LazyFrame> {
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut columns = Vec::with_capacity(schema.fields().len());
     for (position, field) in schema.fields().iter().enumerate() {
@@ -62,7 +62,7 @@ fn series(name: &str, chunks: Vec<ArrayRef>) -> Result<Series> {
     Ok(Series::try_from((PlSmallStr::from_str(name), arrays))?)
 }
 
-fn batch(frame: DataFrame) -> Result<RecordBatch> {
+fn batch(frame: &DataFrame) -> Result<RecordBatch> {
     let rows = frame.height();
     let mut fields = Vec::new();
     let mut arrays = Vec::new();
@@ -81,8 +81,12 @@ fn to_polars(array: &ArrayRef) -> Result<polars_arrow::array::ArrayRef> {
     let (array, schema) = arrow::ffi::to_ffi(&array.to_data())?;
     // SAFETY: both types are the structs `ArrowArray` and `ArrowSchema` of the C data interface, laid out by its rules
     // (`repr(C)`, same members); each is moved, so that it is released once, by its new owner.
-    let (array, schema): (polars_arrow::ffi::ArrowArray, polars_arrow::ffi::ArrowSchema) =
-        unsafe { (std::mem::transmute(array), std::mem::transmute(schema)) };
+    let (array, schema) = unsafe {
+        (
+            std::mem::transmute::<arrow::ffi::FFI_ArrowArray, polars_arrow::ffi::ArrowArray>(array),
+            std::mem::transmute::<arrow::ffi::FFI_ArrowSchema, polars_arrow::ffi::ArrowSchema>(schema),
+        )
+    };
     // SAFETY: schema and array were exported together by arrow, whose exports keep to the interface.
     let array = unsafe {
         let field = polars_arrow::ffi::import_field_from_c(&schema)?;
@@ -97,8 +101,12 @@ fn from_polars(array: polars_arrow::array::ArrayRef) -> Result<ArrayRef> {
     let schema = polars_arrow::ffi::export_field_to_c(&field);
     let array = polars_arrow::ffi::export_array_to_c(array);
     // SAFETY: as in `to_polars`, the other way round.
-    let (array, schema): (arrow::ffi::FFI_ArrowArray, arrow::ffi::FFI_ArrowSchema) =
-        unsafe { (std::mem::transmute(array), std::mem::transmute(schema)) };
+    let (array, schema) = unsafe {
+        (
+            std::mem::transmute::<polars_arrow::ffi::ArrowArray, arrow::ffi::FFI_ArrowArray>(array),
+            std::mem::transmute::<polars_arrow::ffi::ArrowSchema, arrow::ffi::FFI_ArrowSchema>(schema),
+        )
+    };
     // SAFETY: schema and array were exported together by Polars, whose exports keep to the interface.
     let data = unsafe { arrow::ffi::from_ffi(array, &schema)? };
     Ok(make_array(data))

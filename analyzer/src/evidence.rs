@@ -86,7 +86,7 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     /// Counts a batch that has [`COLUMNS`].
-    pub fn count(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn count(&mut self, batch: &RecordBatch) -> Result<()> {
         let view = View::new(batch)?;
         let ids: Vec<ColumnId> = COLUMNS.iter().filter_map(|name| ColumnId::of(name)).collect();
         let [time, node, kind, messages, verdict, l7, event_type, flags, lost] = ids.as_slice() else {
@@ -142,15 +142,15 @@ impl Evidence {
         Ok(())
     }
 
-    pub fn lines(&self) -> u64 {
+    pub(crate) fn lines(&self) -> u64 {
         self.inputs.iter().map(|input| input.lines).sum()
     }
 
-    pub fn rejected(&self) -> u64 {
+    pub(crate) fn rejected(&self) -> u64 {
         self.inputs.iter().flat_map(|input| input.rejected.values()).sum()
     }
 
-    pub fn rejected_by_reason(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn rejected_by_reason(&self) -> BTreeMap<&'static str, u64> {
         let mut reasons = BTreeMap::new();
         for (reason, count) in self.inputs.iter().flat_map(|input| &input.rejected) {
             *reasons.entry(*reason).or_insert(0) += count;
@@ -163,13 +163,13 @@ impl Evidence {
     }
 
     /// Lost events reported within the window: reports, events.
-    pub fn lost_within(&self, (since, until): (i64, i64)) -> (u64, u64) {
+    pub(crate) fn lost_within(&self, (since, until): (i64, i64)) -> (u64, u64) {
         let within = self.lost.iter().filter(|(at, _)| (since..=until).contains(at) || *at == i64::MAX);
         within.fold((0, 0), |(reports, events), (_, count)| (reports + 1, events.saturating_add(*count)))
     }
 
     /// How many records there are of what a question needs.
-    pub fn has(&self, needs: Needs) -> u64 {
+    pub(crate) fn has(&self, needs: Needs) -> u64 {
         let of = |map: &BTreeMap<String, u64>, key: &str| map.get(key).copied().unwrap_or_default();
         match needs {
             Needs::Drops => of(&self.verdicts, "DROPPED"),
@@ -182,11 +182,13 @@ impl Evidence {
     }
 
     /// What makes the evidence less than whole, each a sentence.
-    pub fn caveats(&self, window: (i64, i64)) -> Vec<String> {
+    pub(crate) fn caveats(&self, window: (i64, i64)) -> Vec<String> {
         let mut caveats = Vec::new();
         let (reports, events) = self.lost_within(window);
         if reports > 0 {
-            caveats.push(format!("{events} events were lost in this time ({reports} reports): every count is a lower bound"));
+            caveats.push(format!(
+                "{events} events were lost in this time ({reports} reports): every count is a lower bound"
+            ));
         }
         let broken = self.inputs.iter().filter(|input| input.broken.is_some()).count();
         if broken > 0 {
@@ -219,7 +221,9 @@ impl Evidence {
             }
         }
         if self.flows() >= 10 && self.verdicts.len() == 1 && self.verdicts.contains_key("DROPPED") {
-            caveats.push("every flow is DROPPED: the exporter may have filtered the rest, so shares mean nothing".to_owned());
+            caveats.push(
+                "every flow is DROPPED: the exporter may have filtered the rest, so shares mean nothing".to_owned(),
+            );
         }
         for (name, node) in &self.nodes {
             if let Some((from, to)) = node.longest_silence() {
@@ -235,7 +239,7 @@ impl Evidence {
     }
 
     /// The evidence as JSON, for the window that a question was asked of.
-    pub fn json(&self, window: Option<(i64, i64)>) -> Value {
+    pub(crate) fn json(&self, window: Option<(i64, i64)>) -> Value {
         let time = |at: Option<i64>| at.map(lookback_flow::time::rfc3339);
         let whole = (i64::MIN, i64::MAX);
         let (reports, events) = self.lost_within(window.unwrap_or(whole));

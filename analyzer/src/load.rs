@@ -133,7 +133,9 @@ impl Reading {
             // An error of the content, not of the line: what else was asked for is still read.
             Err(error) => told.broken = Some(error.to_string()),
         }
-        if options.strict && let Some(why) = &told.broken {
+        if options.strict
+            && let Some(why) = &told.broken
+        {
             bail!("{}: {why}", told.name);
         }
         self.evidence.inputs.push(told);

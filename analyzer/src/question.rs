@@ -177,7 +177,8 @@ impl Question {
             .map(|line| line.strip_prefix("-- ").or_else(|| line.strip_prefix("--")).unwrap_or(line).to_owned() + "\n")
             .collect();
         let header: Header = toml::from_str(&toml).map_err(|error| {
-            let line = error.span().map_or(1, |span| toml.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+            let line =
+                error.span().map_or(1, |span| toml.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             anyhow!("{origin}:{line}: {}", error.message())
         })?;
         let sql: String = text.lines().skip(header_lines).map(|line| line.to_owned() + "\n").collect();
@@ -192,7 +193,7 @@ impl Question {
     }
 
     /// The positional parameters, in the order of the file.
-    pub fn positional(&self) -> impl Iterator<Item = (&str, &Parameter)> {
+    pub(crate) fn positional(&self) -> impl Iterator<Item = (&str, &Parameter)> {
         self.header.parameters.0.iter().filter(|(_, own)| own.positional).map(|(name, own)| (name.as_str(), own))
     }
 }
@@ -214,7 +215,7 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     /// The shipped questions and those of the folders; of two with one name, the later folder's.
-    pub fn load(folders: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn load(folders: &[PathBuf]) -> Result<Self> {
         let mut catalogue = Self { questions: BTreeMap::new(), tables: BTreeMap::new() };
         for (stem, text) in QUESTIONS {
             catalogue.add(Question::parse(stem, &format!("queries/{stem}.sql"), text)?);
@@ -247,37 +248,37 @@ impl Catalogue {
     }
 
     /// The folders of a user's own questions: the configuration folder's, if it is there, and those named.
-    pub fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
+    pub(crate) fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
         use etcetera::BaseStrategy as _;
         let own = etcetera::choose_base_strategy().ok().map(|dirs| dirs.config_dir().join("lookback").join("queries"));
         own.into_iter().filter(|folder| folder.is_dir()).chain(named.iter().cloned()).collect()
     }
 
     /// The questions, each once, by name.
-    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
         self.questions.values().filter(|question| question.by.is_none())
     }
 
     /// The keys of a question's variants.
-    pub fn variants(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn variants(&self, name: &str) -> Vec<&str> {
         self.questions.values().filter(|question| question.name == name).filter_map(|q| q.by.as_deref()).collect()
     }
 
     /// A question by name and key.
-    pub fn question(&self, name: &str, by: Option<&str>) -> Option<&Question> {
+    pub(crate) fn question(&self, name: &str, by: Option<&str>) -> Option<&Question> {
         self.questions.get(&(name.to_owned(), by.map(str::to_owned)))
     }
 
-    pub fn table(&self, name: &str) -> Option<&Table> {
+    pub(crate) fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
     }
 
-    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.values()
     }
 
     /// Themes in the order in which they are listed.
-    pub fn themes(&self) -> Vec<&str> {
+    pub(crate) fn themes(&self) -> Vec<&str> {
         const ORDER: &[&str] = &["overview", "drops", "dns", "http", "kafka", "tcp", "map", "policy"];
         let themes: BTreeSet<&str> = self.questions().map(|question| question.header.theme.as_str()).collect();
         let known = ORDER.iter().copied().filter(|theme| themes.contains(theme));

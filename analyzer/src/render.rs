@@ -70,7 +70,7 @@ pub(crate) fn grouped(number: i128) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position) % 3 == 0 {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -85,7 +85,9 @@ fn is_numeric(cell: &Cell) -> bool {
 fn write_table(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(answer.columns.iter().map(|(name, _)| terminal(&name.replace('_', " ").to_uppercase()).into_owned()));
+    table.set_header(
+        answer.columns.iter().map(|(name, _)| terminal(&name.replace('_', " ").to_uppercase()).into_owned()),
+    );
     let mut numeric = vec![false; answer.columns.len()];
     for row in 0..answer.rows.num_rows() {
         let mut cells = Vec::with_capacity(numeric.len());
@@ -194,14 +196,14 @@ fn write_markdown(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     let mut rule = String::from("|");
     for (column, (name, _)) in answer.columns.iter().enumerate() {
         let numeric = answer.rows.num_rows() > 0 && is_numeric(&answer.cell(0, column)?);
-        line.push_str(&format!(" {} |", escape::markdown(name)));
+        line = line + " " + &escape::markdown(name) + " |";
         rule.push_str(if numeric { " ---: |" } else { " --- |" });
     }
     writeln!(out, "{line}\n{rule}")?;
     for row in 0..answer.rows.num_rows() {
         let mut line = String::from("|");
         for (column, (_, unit)) in answer.columns.iter().enumerate() {
-            line.push_str(&format!(" {} |", escape::markdown(&human(&answer.cell(row, column)?, *unit))));
+            line = line + " " + &escape::markdown(&human(&answer.cell(row, column)?, *unit)) + " |";
         }
         writeln!(out, "{line}")?;
     }

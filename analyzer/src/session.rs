@@ -41,7 +41,7 @@ pub(crate) enum Outcome {
 
 impl Asking<'_> {
     /// Reads, runs and writes.
-    pub fn run(
+    pub(crate) fn run(
         &self,
         inputs: &[String],
         explain: bool,
@@ -55,7 +55,8 @@ impl Asking<'_> {
             bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
         }
         let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
-        let scope = Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
+        let scope =
+            Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
         let found = find(inputs)?;
         let mut options = reading(read)?;
         let loaded = load(&found, &bound.columns_in(&scope), &mut options)?;
@@ -74,7 +75,7 @@ impl Asking<'_> {
     }
 
     /// Writes an answer and what it rests on.
-    pub fn write(&self, answer: &Answer, output: &OutputArgs, out: &mut dyn Write) -> Result<Outcome> {
+    pub(crate) fn write(&self, answer: &Answer, output: &OutputArgs, out: &mut dyn Write) -> Result<Outcome> {
         render::write(answer, output.output, output.raw, out)?;
         out.flush()?;
         let mut stderr = io::stderr().lock();
@@ -98,7 +99,9 @@ impl Asking<'_> {
         }
         let (needs, what) = match self.needs {
             Some(needs @ Needs::Drops) => (needs, "dropped flows"),
-            Some(needs @ Needs::Http) => (needs, "layer 7 HTTP records, which need a policy or annotation for visibility"),
+            Some(needs @ Needs::Http) => {
+                (needs, "layer 7 HTTP records, which need a policy or annotation for visibility")
+            }
             Some(needs @ Needs::Dns) => (needs, "layer 7 DNS records, which need a DNS policy for visibility"),
             Some(needs @ Needs::Kafka) => (needs, "layer 7 Kafka records, which Cilium writes up to 1.19"),
             Some(needs @ Needs::PolicyVerdicts) => (needs, "policy verdict events"),
@@ -112,7 +115,7 @@ impl Asking<'_> {
     }
 
     /// The statement for what was read, and the window it is bound to.
-    pub fn statement(
+    pub(crate) fn statement(
         &self,
         loaded: &Loaded,
         scope: &Scope,
@@ -131,14 +134,14 @@ impl Asking<'_> {
     }
 
     /// Runs the statement over what was read.
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         loaded: Loaded,
         statement: &sqlparser::ast::Query,
         window: Option<(i64, i64)>,
     ) -> Result<Answer> {
         let Loaded { schema, batches, evidence } = loaded;
-        let rows = Engine::new(&schema, batches)?.run(statement).with_context(|| self.origin.to_owned())?;
+        let rows = Engine::new(&schema, &batches)?.run(statement).with_context(|| self.origin.to_owned())?;
         Ok(Answer {
             title: self.title.to_owned(),
             columns: Answer::units(&rows, self.columns),
@@ -171,7 +174,7 @@ impl Asking<'_> {
         parameters
     }
 
-    pub fn bound(&self, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Bound> {
+    pub(crate) fn bound(&self, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Bound> {
         Bound::new(self.sql, self.origin, parameters, catalogue)
     }
 

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &Sql, catalogue: &Catalogue) -> Result<Outcome> {
 
 fn is_query(text: &str) -> bool {
     let word: String = text.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-    ["select", "with", "values", "table"].contains(&word.to_lowercase().as_str()) && !std::path::Path::new(text).exists()
+    ["select", "with", "values", "table"].contains(&word.to_lowercase().as_str())
+        && !std::path::Path::new(text).exists()
 }
 
 fn asking<'a>(sql: &'a str, args: &'a Sql) -> Asking<'a> {
@@ -89,8 +90,7 @@ fn answer(sql: &str, found: &Found, args: &Sql, catalogue: &Catalogue) -> Result
         return Ok(());
     }
     let asking = asking(sql, args);
-    let scope =
-        Scope { window: None, namespace: args.scope.namespace.clone(), service: args.scope.service.clone() };
+    let scope = Scope { window: None, namespace: args.scope.namespace.clone(), service: args.scope.service.clone() };
     let bound = asking.bound(&BTreeMap::new(), catalogue)?;
     let loaded: Loaded = load(found, &bound.columns_in(&scope), &mut reading(&args.read)?)?;
     let (statement, window) = asking.statement(&loaded, &scope, catalogue)?;

@@ -13,7 +13,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// First and last moment, both inclusive: `first` and `last` are those of the data, and spans count back from `end`.
-    pub fn window(&self, first: i64, last: i64, end: i64) -> Result<(i64, i64)> {
+    pub(crate) fn window(&self, first: i64, last: i64, end: i64) -> Result<(i64, i64)> {
         let since = match (&self.since, &self.last) {
             (Some(_), Some(_)) => bail!("--since and --last exclude each other"),
             (Some(since), None) => moment(since, end)?,
@@ -21,10 +21,15 @@ impl Asked {
             (None, None) => first,
         };
         let until = self.until.as_deref().map_or(Ok(last), |until| moment(until, end))?;
-        if since > until && (self.since.is_some() || self.until.is_some()) && self.since.is_some() == self.until.is_some() {
-            bail!("the window ends before it begins: --since {since_text} --until {until_text}",
+        if since > until
+            && (self.since.is_some() || self.until.is_some())
+            && self.since.is_some() == self.until.is_some()
+        {
+            bail!(
+                "the window ends before it begins: --since {since_text} --until {until_text}",
                 since_text = self.since.as_deref().unwrap_or_default(),
-                until_text = self.until.as_deref().unwrap_or_default());
+                until_text = self.until.as_deref().unwrap_or_default()
+            );
         }
         Ok((since, until))
     }
@@ -43,16 +48,8 @@ fn moment(text: &str, end: i64) -> Result<i64> {
 
 /// A span in nanoseconds: Go's durations (`1h30m`, `1.5s`, `300ms`) and days (`2d`).
 pub(crate) fn duration(text: &str) -> Result<i64> {
-    const UNITS: &[(&str, f64)] = &[
-        ("ns", 1.0),
-        ("us", 1e3),
-        ("µs", 1e3),
-        ("ms", 1e6),
-        ("s", 1e9),
-        ("m", 60e9),
-        ("h", 3600e9),
-        ("d", 86_400e9),
-    ];
+    const UNITS: &[(&str, f64)] =
+        &[("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9), ("d", 86_400e9)];
     let bad = || anyhow!("{text:?} is no duration: give 5m, 1h30m, 300ms, 2d");
     let mut rest = text;
     let mut total = 0f64;

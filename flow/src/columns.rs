@@ -47,7 +47,7 @@ pub enum Type {
     Flags,
     /// Which member of a oneof is there, by name. Derived while decoding; encoding goes by [`Presence`].
     Case,
-    /// Which messages are there though nothing in them may be set, one bit each (see `schema::MESSAGES`): UInt64.
+    /// Which messages are there though nothing in them may be set, one bit each (see `schema::MESSAGES`): `UInt64`.
     Presence,
 }
 
@@ -128,6 +128,7 @@ pub struct ColumnId(pub u16);
 
 impl ColumnId {
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "ids are positions in this very list")]
     pub fn column(self) -> &'static Column {
         &COLUMNS[usize::from(self.0)]
     }

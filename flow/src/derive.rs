@@ -144,9 +144,8 @@ fn derived(
     Ok(match name {
         "time_ns" => {
             let time = ColumnId::of("time");
-            Arc::new(Int64Array::from_iter(
-                rows.map(|row| view.number(time?, row).and_then(|nanos| i64::try_from(nanos).ok())),
-            ))
+            let nanos = rows.map(|row| view.number(time?, row).and_then(|nanos| i64::try_from(nanos).ok()));
+            Arc::new(nanos.collect::<Int64Array>())
         }
         "direction" => {
             let mut names = StringDictionaryBuilder::<Int32Type>::new();
@@ -169,8 +168,17 @@ fn derived(
 /// Settles the direction of each row.
 fn directions(batch: &RecordBatch, view: &View<'_>) -> Vec<Direction> {
     let columns: Vec<Option<ColumnId>> = DIRECTION.iter().map(|name| ColumnId::of(name)).collect();
-    let [Some(is_reply), Some(l7_type), Some(l4), Some(flags), Some(icmp), Some(kind), Some(point), Some(from), Some(to)] =
-        columns.as_slice()
+    let [
+        Some(is_reply),
+        Some(l7_type),
+        Some(l4),
+        Some(flags),
+        Some(icmp),
+        Some(kind),
+        Some(point),
+        Some(from),
+        Some(to),
+    ] = columns.as_slice()
     else {
         return vec![Direction::Unknown; batch.num_rows()];
     };
@@ -258,11 +266,11 @@ fn directed(
         // One dictionary of both; the keys of the second are moved behind the first.
         let values = concat(&[from.values().as_ref(), to.values().as_ref()])?;
         let shift = i32::try_from(from.values().len()).unwrap_or(i32::MAX);
-        let keys = Int32Array::from_iter(directions.iter().enumerate().map(|(row, direction)| {
+        let keys = directions.iter().enumerate().map(|(row, direction)| {
             let (array, shift) = if is_source(*direction, client) { (from, 0) } else { (to, shift) };
             array.keys().is_valid(row).then(|| array.keys().value(row) + shift)
-        }));
-        return Ok(Arc::new(DictionaryArray::try_new(keys, values)?));
+        });
+        return Ok(Arc::new(DictionaryArray::try_new(keys.collect::<Int32Array>(), values)?));
     }
     let (source, destination) = (ColumnId::of(&source), ColumnId::of(&destination));
     let numeric = source.is_some_and(|id| id.column().kind == crate::columns::Type::U32);
@@ -271,7 +279,7 @@ fn directed(
         view.number(id?, row).and_then(|value| u32::try_from(value).ok())
     });
     if numeric {
-        return Ok(Arc::new(UInt32Array::from_iter(picked)));
+        return Ok(Arc::new(picked.collect::<UInt32Array>()));
     }
     let kind = ColumnId::of(name).map(|id| arrow_field(id.column()).data_type().clone());
     Ok(arrow::array::new_null_array(&kind.unwrap_or(arrow::datatypes::DataType::Null), batch.num_rows()))

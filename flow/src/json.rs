@@ -10,10 +10,10 @@ mod wrapped;
 
 pub use decode::Decoder;
 pub(crate) use decode::flags_text;
-pub(crate) use encode::write_text;
-pub(crate) use reader::{Next, Reader};
 pub use encode::encode;
+pub(crate) use encode::write_text;
 pub use reader::MAX_DEPTH;
+pub(crate) use reader::{Next, Reader};
 pub use wrapped::is_partial;
 
 /// Why a line is rejected. It depends on the line alone, never on the columns asked for.

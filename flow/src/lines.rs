@@ -98,7 +98,9 @@ impl Chunks {
             Content::Text => Box::new(source),
             Content::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
             Content::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source)?),
-            Content::Parquet => return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a Parquet file, not a log")),
+            Content::Parquet => {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a Parquet file, not a log"));
+            }
             Content::Foreign(how) => {
                 let what = format!("is compressed with {how}; unpack it, or compress it with gzip or zstd");
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
@@ -115,7 +117,7 @@ impl Chunks {
         let mut bytes = std::mem::take(&mut self.rest);
         bytes.reserve(CHUNK);
         while !self.done {
-            if let Some(end) = self.cut(&bytes) {
+            if let Some(end) = cut(&bytes) {
                 self.rest = bytes.split_off(end);
                 return Ok(Some(self.chunk(bytes)));
             }
@@ -131,27 +133,6 @@ impl Chunks {
         let first_line = self.next_line;
         self.next_line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
         Chunk { bytes, first_line }
-    }
-
-    /// Where a chunk that is large enough ends: behind a line that is no part of the next one.
-    fn cut(&self, bytes: &[u8]) -> Option<usize> {
-        if bytes.len() < CHUNK {
-            return None;
-        }
-        let mut end = memchr::memrchr(b'\n', bytes)? + 1;
-        // Parts of a wrapped line stay together; a log of nothing but parts is cut all the same.
-        let whole = end;
-        loop {
-            let line_end = end - 1;
-            let start = memchr::memrchr(b'\n', bytes.get(..line_end)?).map_or(0, |at| at + 1);
-            if !is_partial(bytes.get(start..line_end)?) {
-                return Some(end);
-            }
-            if start == 0 {
-                return (bytes.len() > MAX_LINE).then_some(whole);
-            }
-            end = start;
-        }
     }
 
     fn fill(&mut self, bytes: &mut Vec<u8>) {
@@ -196,6 +177,27 @@ impl Chunks {
                 }
             }
         }
+    }
+}
+
+/// Where a chunk that is large enough ends: behind a line that is no part of the next one.
+fn cut(bytes: &[u8]) -> Option<usize> {
+    if bytes.len() < CHUNK {
+        return None;
+    }
+    let mut end = memchr::memrchr(b'\n', bytes)? + 1;
+    // Parts of a wrapped line stay together; a log of nothing but parts is cut all the same.
+    let whole = end;
+    loop {
+        let line_end = end - 1;
+        let start = memchr::memrchr(b'\n', bytes.get(..line_end)?).map_or(0, |at| at + 1);
+        if !is_partial(bytes.get(start..line_end)?) {
+            return Some(end);
+        }
+        if start == 0 {
+            return (bytes.len() > MAX_LINE).then_some(whole);
+        }
+        end = start;
     }
 }
 
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_cut_zstd_file_gives_its_beginning() {
-        let text: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+        let text = (0..100_000).map(|n| n.to_string()).collect::<Vec<_>>().join("\n") + "\n";
         let mut bytes = zstd::encode_all(text.as_bytes(), 1).unwrap();
         assert_eq!(all(io::Cursor::new(bytes.clone())).0.len(), 100_000);
         bytes.truncate(bytes.len() / 2);

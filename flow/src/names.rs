@@ -131,10 +131,7 @@ pub fn best_name(view: &View<'_>, side: &Side, row: usize, workloads: &Workloads
     let namespace = text(side.namespace);
     let pod = text(side.pod);
     let own = view.structs(side.workloads, row);
-    let known = own
-        .as_ref()
-        .and_then(first_name)
-        .or_else(|| workloads.of(namespace.unwrap_or_default(), pod?));
+    let known = own.as_ref().and_then(first_name).or_else(|| workloads.of(namespace.unwrap_or_default(), pod?));
     if let Some(name) = known {
         return qualified(namespace, name, out);
     }

@@ -5,13 +5,7 @@
 //! 2. Timestamps, wrappers, field masks and `Any` are the types of [`prost_types`].
 //! 3. [`DESCRIPTORS`] describes the same files, imports included, in their order of declaration.
 
-#![allow(
-    clippy::all,
-    clippy::pedantic,
-    missing_docs,
-    rustdoc::all,
-    reason = "generated"
-)]
+#![allow(clippy::all, clippy::pedantic, clippy::restriction, missing_docs, rustdoc::all, reason = "generated")]
 
 /// Package `flow`: flows, lost events, agent events, debug events and the flow filter.
 pub mod flow {

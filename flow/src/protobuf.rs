@@ -1,7 +1,7 @@
 //! Hubble's API messages ↔ rows.
 //!
 //! The envelope is `observer.ExportEvent`; `observer.GetFlowsResponse` has the same field numbers for what it can hold
-//! (flow, node_status, lost_events, node_name, time), so its bytes are read and written alike.
+//! (`flow`, `node_status`, `lost_events`, `node_name`, `time`), so its bytes are read and written alike.
 
 mod decode;
 mod encode;

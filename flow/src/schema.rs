@@ -205,9 +205,8 @@ pub fn presence_bit(path: &str) -> Option<u8> {
 #[must_use]
 pub fn arrow_type(kind: Type) -> DataType {
     let list = |item: DataType| DataType::List(Arc::new(ArrowField::new("item", item, true)));
-    let texts = |names: &[&str]| {
-        names.iter().map(|name| ArrowField::new(*name, DataType::Utf8, true)).collect::<Vec<_>>()
-    };
+    let texts =
+        |names: &[&str]| names.iter().map(|name| ArrowField::new(*name, DataType::Utf8, true)).collect::<Vec<_>>();
     match kind {
         Type::Name | Type::Flags | Type::Case => {
             DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
@@ -513,7 +512,9 @@ mod tests {
                     FieldKind::Scalar { column, .. } | FieldKind::Texts(column) => Some(*column),
                     _ => None,
                 })
-                .filter(|column| !["time", "node_name", "envelope_time", "envelope_node_name"].contains(&column.column().name))
+                .filter(|column| {
+                    !["time", "node_name", "envelope_time", "envelope_node_name"].contains(&column.column().name)
+                })
                 .collect();
             assert!(columns.is_sorted(), "{}: {columns:?}", message.path);
         }

@@ -94,14 +94,14 @@ impl Event<'_> {
 #[derive(Debug)]
 pub(crate) struct Row<'a> {
     pub view: &'a View<'a>,
-    pub row: usize,
+    pub at: usize,
     presence: Option<u64>,
 }
 
 impl<'a> Row<'a> {
     pub(crate) fn new(view: &'a View<'a>, row: usize) -> Self {
         let presence = view.number(SETTLED.messages, row).and_then(|bits| u64::try_from(bits).ok());
-        Self { view, row, presence }
+        Self { view, at: row, presence }
     }
 
     fn has_bit(&self, bit: u8) -> bool {
@@ -113,20 +113,22 @@ impl<'a> Row<'a> {
     pub(crate) fn present(&self, id: MessageId) -> bool {
         let message = SCHEMA.message(id);
         match (message.bit, self.presence) {
-            (None, _) => self.view.text(SETTLED.kind, self.row).unwrap_or("flow") == &*message.name,
+            (None, _) => self.view.text(SETTLED.kind, self.at).unwrap_or("flow") == &*message.name,
             (Some(bit), Some(presence)) => presence & (1 << bit) != 0,
             (Some(_), None) => match SCHEMA.message(message.parent).case {
-                Some(case) => self.view.text(case, self.row) == Some(&*message.name),
+                Some(case) => self.view.text(case, self.at) == Some(&*message.name),
                 None => self.has_value(id),
             },
         }
     }
 
     fn has_value(&self, id: MessageId) -> bool {
-        let (view, row) = (self.view, self.row);
+        let (view, row) = (self.view, self.at);
         SCHEMA.message(id).fields.iter().any(|field| match &field.kind {
             FieldKind::Message(child) => self.present(*child),
-            FieldKind::Scalar { column, .. } => view.number(*column, row).is_some() || view.text(*column, row).is_some(),
+            FieldKind::Scalar { column, .. } => {
+                view.number(*column, row).is_some() || view.text(*column, row).is_some()
+            }
             FieldKind::Flags { column, .. } | FieldKind::Any(column) => view.text(*column, row).is_some(),
             FieldKind::Texts(column) => view.texts(*column, row).is_some(),
             FieldKind::Structs { column, .. } => view.structs(*column, row).is_some(),
@@ -136,7 +138,7 @@ impl<'a> Row<'a> {
     /// The text of a field; node names are shared by event and envelope.
     pub(crate) fn text(&self, column: ColumnId) -> Option<&'a str> {
         let bits = &SETTLED.bits;
-        let value = |column| self.view.text(column, self.row).filter(|text| !text.is_empty());
+        let value = |column| self.view.text(column, self.at).filter(|text| !text.is_empty());
         if column == SETTLED.node_name {
             value(column).filter(|_| self.has_bit(bits.flow_node_name))
         } else if column == SETTLED.envelope_node_name {
@@ -148,13 +150,13 @@ impl<'a> Row<'a> {
 
     /// The number of a field that is to be written: not zero, unless it is wrapped.
     pub(crate) fn number(&self, column: ColumnId, wrapped: bool) -> Option<i128> {
-        self.view.number(column, self.row).filter(|value| wrapped || *value != 0)
+        self.view.number(column, self.at).filter(|value| wrapped || *value != 0)
     }
 
     /// The time of a field, in nanoseconds; the event's and the envelope's are shared.
     pub(crate) fn time(&self, column: ColumnId) -> Option<i64> {
         let bits = &SETTLED.bits;
-        let value = |column| self.view.number(column, self.row).and_then(|nanos| i64::try_from(nanos).ok());
+        let value = |column| self.view.number(column, self.at).and_then(|nanos| i64::try_from(nanos).ok());
         if column == SETTLED.time {
             value(column).filter(|_| self.has_bit(bits.flow_time))
         } else if column == SETTLED.envelope_time {

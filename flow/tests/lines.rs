@@ -1,5 +1,7 @@
 //! Which lines are good, and what is read from them, on the logs of `testdata/` and on real ones.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 mod reference;
 
 use std::collections::BTreeMap;
@@ -32,7 +34,12 @@ fn a_line_is_good_or_bad_whatever_is_asked_of_it() {
             (number, (fields.next().unwrap(), fields.next().unwrap()))
         })
         .collect();
-    let projections = [Projection::all(), Projection::of([]), Projection::of(["verdict"]), Projection::of(["source_labels", "extra"])];
+    let projections = [
+        Projection::all(),
+        Projection::of([]),
+        Projection::of(["verdict"]),
+        Projection::of(["source_labels", "extra"]),
+    ];
     for projection in projections {
         let mut wrong = Vec::new();
         let mut good = 0;

@@ -5,16 +5,14 @@
 //! 3. Values borrow: a line is written without allocating, so that logs of many gigabytes come quickly.
 //!
 //! The model is the generator's own and not `lookback-flow`'s: test data that came out of the reader under test would
-//! repeat its mistakes. Fields that no scenario uses (debug captures, extensions) are left out.
+//! repeat its mistakes. Fields that no scenario uses (tunnel, debug captures, extensions, …) are left out.
 
 mod json;
 mod layers;
 mod summary;
 
-pub(crate) use json::{rfc3339, string};
-pub(crate) use layers::{
-    Dns, Http, Ip, Kafka, L7Type, Layer4, Layer7, Record, TcpFlags, Tunnel, write_layer4, write_layer7,
-};
+pub(crate) use json::{hex, rfc3339, string};
+pub(crate) use layers::{Dns, Http, Ip, Kafka, L7Type, Layer4, Layer7, Record, TcpFlags};
 pub(crate) use summary::summary;
 
 use json::{big, close, flag, key, number, open, text, texts, timestamp};
@@ -29,11 +27,9 @@ pub(crate) struct Flow<'a> {
     pub(crate) emitter: Option<Emitter<'a>>,
     pub(crate) verdict: &'a str,
     pub(crate) drop_reason: u32,
-    pub(crate) auth_type: &'a str,
     pub(crate) ethernet: Option<Ethernet<'a>>,
     pub(crate) ip: Option<Ip<'a>>,
-    pub(crate) l4: Option<Layer4<'a>>,
-    pub(crate) tunnel: Option<Tunnel<'a>>,
+    pub(crate) l4: Option<Layer4>,
     pub(crate) source: Option<Endpoint<'a>>,
     pub(crate) destination: Option<Endpoint<'a>>,
     pub(crate) kind: &'a str,
@@ -131,7 +127,7 @@ pub(crate) fn write_flow_line(out: &mut Vec<u8>, flow: &Flow<'_>) {
     envelope_end(out, flow.node_name, flow.time);
 }
 
-/// The line of a lost_events record, with its newline.
+/// The line of a `lost_events` record, with its newline.
 pub(crate) fn write_lost_line(out: &mut Vec<u8>, lost: &LostEvents<'_>) {
     out.extend_from_slice(b"{\"lost_events\":{");
     text(out, "source", lost.source);
@@ -168,7 +164,6 @@ pub(crate) fn write_flow(out: &mut Vec<u8>, flow: &Flow<'_>) {
     }
     text(out, "verdict", flow.verdict);
     number(out, "drop_reason", flow.drop_reason);
-    text(out, "auth_type", flow.auth_type);
     if let Some(ethernet) = &flow.ethernet {
         open(out, "ethernet");
         text(out, "source", ethernet.source);
@@ -177,7 +172,6 @@ pub(crate) fn write_flow(out: &mut Vec<u8>, flow: &Flow<'_>) {
     }
     layers::write_ip(out, flow.ip.as_ref());
     layers::write_layer4(out, flow.l4.as_ref());
-    layers::write_tunnel(out, flow.tunnel.as_ref());
     write_endpoint(out, "source", flow.source.as_ref());
     write_endpoint(out, "destination", flow.destination.as_ref());
     text(out, "Type", flow.kind);

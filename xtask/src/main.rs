@@ -1,1 +1,32 @@
-fn main() {}
+//! Chores of the project that need code: `cargo xtask …`.
+
+mod exporter_line;
+mod splitmix;
+mod synth;
+mod testdata;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Chores of the Lookback project
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask")]
+struct Xtask {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand, Debug)]
+enum Chore {
+    /// Make the logs under testdata/, or compare them
+    Testdata(testdata::Args),
+    /// Make exporter logs of any size, as the nodes of a small shop would write them
+    Synth(synth::Args),
+}
+
+fn main() -> Result<()> {
+    match Xtask::parse().chore {
+        Chore::Testdata(args) => testdata::run(&args),
+        Chore::Synth(args) => synth::run(&args),
+    }
+}

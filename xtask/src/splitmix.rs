@@ -1,7 +1,9 @@
 //! Randomness from a seed, the same on every machine and in every version.
 //!
-//! SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): a counter and a mixing
+//! `SplitMix64` (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014): a counter and a mixing
 //! function. Good enough for test data, ten lines, and never changed by somebody else's release.
+
+use crate::exporter_line::hex;
 
 /// The generator; its whole state is one number.
 #[derive(Clone, Debug)]
@@ -51,15 +53,16 @@ impl SplitMix64 {
 
     /// A random UUID (version 4) as text.
     pub(crate) fn uuid(&mut self) -> [u8; 36] {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         let high = (self.next() & 0xffff_ffff_ffff_0fff) | 0x4000;
         let low = (self.next() & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
         let mut text = [b'-'; 36];
-        let mut digits = u128::from(high) << 64 | u128::from(low);
-        for (at, place) in text.iter_mut().enumerate().rev() {
-            if !matches!(at, 8 | 13 | 18 | 23) {
-                *place = HEX[(digits & 15) as usize];
-                digits >>= 4;
+        let mut digits = high;
+        for (at, place) in text.iter_mut().enumerate() {
+            if at == 18 {
+                digits = low;
+            } else if !matches!(at, 8 | 13 | 23) {
+                digits = digits.rotate_left(4);
+                *place = hex(u8::try_from(digits & 15).unwrap_or(0));
             }
         }
         text

@@ -32,7 +32,11 @@ fn drives(c: char) -> bool {
 
 /// For a spreadsheet: a text that would be read as a formula is quoted.
 pub(super) fn spreadsheet(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        Cow::Owned(format!("'{text}"))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 /// For a cell of a Markdown table: nothing in it is markup.

@@ -27,8 +27,11 @@ pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result
         }
     };
     writeln!(out, "read    {} lines of {files}, {rejected}", grouped(evidence.lines().into()))?;
-    let kinds: Vec<String> =
-        evidence.kinds.iter().map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count))).collect();
+    let kinds: Vec<String> = evidence
+        .kinds
+        .iter()
+        .map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count)))
+        .collect();
     let nodes: Vec<String> = evidence.nodes.keys().map(|name| terminal(or_unnamed(name)).into_owned()).collect();
     if !kinds.is_empty() {
         writeln!(out, "events  {}, seen by {}", kinds.join(", "), listed(&nodes))?;
@@ -52,7 +55,8 @@ pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result
         ("values of another type than expected, kept but not used", &oddities.mistyped),
     ] {
         if !places.is_empty() {
-            let names: Vec<String> = places.iter().map(|(place, count)| format!("{} ({count})", terminal(place))).collect();
+            let names: Vec<String> =
+                places.iter().map(|(place, count)| format!("{} ({count})", terminal(place))).collect();
             writeln!(out, "warning {what}: {}", listed(&names))?;
         }
     }

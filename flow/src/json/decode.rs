@@ -160,9 +160,10 @@ impl Decoder {
             }
         };
         self.extra.clear();
-        let result = self.message(message, &mut reader, &mut event).and_then(|()| reader.end()).and_then(|()| {
-            if event.kind.is_none() { Err(Bad::NoEvent) } else { Ok(()) }
-        });
+        let result = self
+            .message(message, &mut reader, &mut event)
+            .and_then(|()| reader.end())
+            .and_then(|()| if event.kind.is_none() { Err(Bad::NoEvent) } else { Ok(()) });
         match result {
             Ok(()) => {
                 if message != ENVELOPE {

@@ -41,7 +41,7 @@ impl<'a> Line<'a> {
     }
 
     fn message(&self, id: MessageId, out: &mut String) {
-        let Row { view, row, .. } = self.row;
+        let Row { view, at: row, .. } = self.row;
         out.push('{');
         let message = SCHEMA.message(id);
         for field in &message.fields {
@@ -57,11 +57,13 @@ impl<'a> Line<'a> {
                         self.message(*child, out);
                     }
                 }
-                FieldKind::Scalar { column, scalar, wrapped } => self.scalar(*column, scalar, *wrapped, &field.name, out),
+                FieldKind::Scalar { column, scalar, wrapped } => {
+                    self.scalar(*column, scalar, *wrapped, &field.name, out);
+                }
                 FieldKind::Texts(column) => {
                     if let Some(texts) = view.texts(*column, row).filter(|texts| !texts.is_empty()) {
                         write_key(out, &field.name);
-                        write_list(out, items(&texts), |out, text| write_text(out, text));
+                        write_list(out, items(&texts), write_text);
                     }
                 }
                 FieldKind::Structs { column, members } => {
@@ -73,7 +75,8 @@ impl<'a> Line<'a> {
                 FieldKind::Flags { column, names } => {
                     if let Some(set) = view.text(*column, row) {
                         write_key(out, &field.name);
-                        let mut flags: Vec<_> = names.iter().filter(|(_, name)| set.split(", ").any(|s| s == &**name)).collect();
+                        let mut flags: Vec<_> =
+                            names.iter().filter(|(_, name)| set.split(", ").any(|s| s == &**name)).collect();
                         flags.sort_by_key(|(number, _)| *number);
                         out.push('{');
                         for (_, name) in flags {
@@ -164,7 +167,7 @@ fn write_struct(out: &mut String, structs: &StructArray, members: &[Member], ite
             let list = column.as_list_opt::<i32>().map(|list| list.value(item));
             if let Some(texts) = list.as_ref().and_then(|list| list.as_string_opt::<i32>()).filter(|t| !t.is_empty()) {
                 write_key(out, &member.name);
-                write_list(out, items(texts), |out, text| write_text(out, text));
+                write_list(out, items(texts), write_text);
             }
         } else if let Some(texts) = column.as_string_opt::<i32>() {
             if !texts.value(item).is_empty() {

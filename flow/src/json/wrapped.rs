@@ -89,17 +89,41 @@ fn unquote(quoted: &str) -> Option<String> {
             '"' => return Some(text),
             '\\' => {
                 let digits = match chars.next()? {
-                    'n' => { text.push('\n'); 0 }
-                    't' => { text.push('\t'); 0 }
-                    'r' => { text.push('\r'); 0 }
-                    'a' => { text.push('\u{7}'); 0 }
-                    'b' => { text.push('\u{8}'); 0 }
-                    'f' => { text.push('\u{c}'); 0 }
-                    'v' => { text.push('\u{b}'); 0 }
+                    'n' => {
+                        text.push('\n');
+                        0
+                    }
+                    't' => {
+                        text.push('\t');
+                        0
+                    }
+                    'r' => {
+                        text.push('\r');
+                        0
+                    }
+                    'a' => {
+                        text.push('\u{7}');
+                        0
+                    }
+                    'b' => {
+                        text.push('\u{8}');
+                        0
+                    }
+                    'f' => {
+                        text.push('\u{c}');
+                        0
+                    }
+                    'v' => {
+                        text.push('\u{b}');
+                        0
+                    }
                     'x' => 2,
                     'u' => 4,
                     'U' => 8,
-                    plain @ ('"' | '\\' | '\'') => { text.push(plain); 0 }
+                    plain @ ('"' | '\\' | '\'') => {
+                        text.push(plain);
+                        0
+                    }
                     _ => return None,
                 };
                 if digits > 0 {

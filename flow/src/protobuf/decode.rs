@@ -157,7 +157,8 @@ impl Decoder {
                 FieldKind::Flags { column, names } if there => {
                     let mut set = 0u32;
                     each_field(&came.merged(), &message.path, |number, value, _| {
-                        if let (Some(flag), Wire::Number(value)) = (names.iter().position(|(n, _)| *n == number), value) {
+                        if let (Some(flag), Wire::Number(value)) = (names.iter().position(|(n, _)| *n == number), value)
+                        {
                             set = if value == 0 { set & !(1 << flag) } else { set | 1 << flag };
                         }
                     })?;
@@ -242,7 +243,12 @@ impl Decoder {
         Ok(())
     }
 
-    fn item(&mut self, members: &[Member], bytes: &[u8], path: &dyn Fn() -> Box<str>) -> Result<Vec<MemberValue>, Invalid> {
+    fn item(
+        &mut self,
+        members: &[Member],
+        bytes: &[u8],
+        path: &dyn Fn() -> Box<str>,
+    ) -> Result<Vec<MemberValue>, Invalid> {
         let mut values = vec![MemberValue::None; members.len()];
         let mut bad = None;
         each_field(bytes, &path(), |number, value, _| {

@@ -21,7 +21,7 @@ pub fn encode_row(view: &View<'_>, row: usize, out: &mut Vec<u8>) {
 }
 
 fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, out: &mut Vec<u8>) {
-    let Row { view, row: at, .. } = *row;
+    let Row { view, at, .. } = *row;
     for field in &SCHEMA.message(id).fields {
         let number = field.number;
         match &field.kind {
@@ -49,7 +49,11 @@ fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, out: &mut Vec<u8>) 
             }
             FieldKind::Scalar { column, wrapped, .. } => {
                 if let Some(value) = row.number(*column, *wrapped) {
-                    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "two's complement is wanted")]
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "two's complement is wanted"
+                    )]
                     let value = value as u64;
                     if !*wrapped {
                         varint(number, value, out);

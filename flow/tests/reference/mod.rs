@@ -1,12 +1,14 @@
-//! A second reading of the rules, as plain as can be: protobuf by prost-reflect, JSON by a writer that walks the
+//! A second reading of the rules, as plain as can be: protobuf by `prost-reflect`, JSON by a writer that walks the
 //! descriptors. The codecs of the crate are held against it.
 
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part")]
 
 use std::sync::LazyLock;
 
 use lookback_flow::proto::DESCRIPTORS;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage as _, Value,
+};
 
 pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).unwrap());
 
@@ -14,7 +16,7 @@ pub fn envelope() -> MessageDescriptor {
     POOL.get_message_by_name("observer.ExportEvent").unwrap()
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): enough to spread choices, and the same everywhere.
+/// `SplitMix64` (Steele, Lea, Flood 2014): enough to spread choices, and the same everywhere.
 pub struct Random(pub u64);
 
 impl Random {
@@ -36,9 +38,26 @@ impl Random {
 }
 
 pub const TEXTS: &[&str] = &[
-    "", "web", "shop", "10.0.1.10", "a<b>&c", "\"quoted\\\"", "\u{1b}[31mred", "line\nfeed\r\t\u{8}\u{c}\u{1}\u{7f}",
-    "\u{2028}\u{2029}", "日本語 é 🦀", "\u{202e}evil", "=1+1", "'; DROP TABLE flows; --", "206", "-1", "null", "{", "}",
-    "a, b", "\u{0}",
+    "",
+    "web",
+    "shop",
+    "10.0.1.10",
+    "a<b>&c",
+    "\"quoted\\\"",
+    "\u{1b}[31mred",
+    "line\nfeed\r\t\u{8}\u{c}\u{1}\u{7f}",
+    "\u{2028}\u{2029}",
+    "日本語 é 🦀",
+    "\u{202e}evil",
+    "=1+1",
+    "'; DROP TABLE flows; --",
+    "206",
+    "-1",
+    "null",
+    "{",
+    "}",
+    "a, b",
+    "\u{0}",
 ];
 
 /// A random event. `any` may be left out, since JSON cannot carry one of an unknown type.
@@ -46,7 +65,8 @@ pub fn event(random: &mut Random, any: bool) -> DynamicMessage {
     let mut message = DynamicMessage::new(envelope());
     let bodies: Vec<_> = envelope().oneofs().next().unwrap().fields().collect();
     // Mostly flows: that is where the fields are.
-    let body = if random.below(4) > 0 { bodies[0].clone() } else { bodies[usize::try_from(random.below(5)).unwrap()].clone() };
+    let body =
+        if random.below(4) > 0 { bodies[0].clone() } else { bodies[usize::try_from(random.below(5)).unwrap()].clone() };
     let Kind::Message(kind) = body.kind() else { unreachable!() };
     message.set_field(&body, Value::Message(filled(&kind, random, any)));
     for field in envelope().fields().filter(|field| field.containing_oneof().is_none()) {
@@ -60,7 +80,8 @@ pub fn event(random: &mut Random, any: bool) -> DynamicMessage {
 fn filled(kind: &MessageDescriptor, random: &mut Random, any: bool) -> DynamicMessage {
     let mut message = DynamicMessage::new(kind.clone());
     if kind.full_name() == "google.protobuf.Timestamp" {
-        message.set_field_by_number(1, Value::I64(i64::try_from(random.below(15_000_000_000)).unwrap() - 7_000_000_000));
+        message
+            .set_field_by_number(1, Value::I64(i64::try_from(random.below(15_000_000_000)).unwrap() - 7_000_000_000));
         let nanos = [0, 500_000_000, 123_000_000, 400_000, 1, 999_999_999, 123_456_789];
         message.set_field_by_number(2, Value::I32(random.pick(&nanos)));
         return message;
@@ -170,7 +191,7 @@ fn timestamp(message: &DynamicMessage) -> String {
 fn quoted(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        out += &match c {
+        let escaped = match c {
             '"' => "\\\"".to_owned(),
             '\\' => "\\\\".to_owned(),
             '\u{8}' => "\\b".to_owned(),
@@ -181,6 +202,7 @@ fn quoted(text: &str) -> String {
             c if c < ' ' || "<>&\u{2028}\u{2029}".contains(c) => format!("\\u{:04x}", u32::from(c)),
             c => c.to_string(),
         };
+        out.push_str(&escaped);
     }
     format!("\"{out}\"")
 }

@@ -2,7 +2,6 @@
 
 use super::Nanos;
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
 const NANOS: u64 = 1_000_000_000;
 
 /// `"name":`, after a comma unless it is the first of its object.
@@ -104,37 +103,45 @@ pub(crate) fn decimal(out: &mut Vec<u8>, value: u64) {
 /// `&`, `<`, `>` and the two line separators that JavaScript once took for newlines.
 pub(crate) fn string(out: &mut Vec<u8>, value: &str) {
     out.push(b'"');
-    let bytes = value.as_bytes();
-    let mut copied = 0;
-    for (at, byte) in bytes.iter().enumerate() {
-        let escape: &[u8] = match byte {
-            b'"' => b"\\\"",
-            b'\\' => b"\\\\",
-            0x08 => b"\\b",
-            0x0c => b"\\f",
-            b'\n' => b"\\n",
-            b'\r' => b"\\r",
-            b'\t' => b"\\t",
-            b'&' => b"\\u0026",
-            b'<' => b"\\u003c",
-            b'>' => b"\\u003e",
-            0..0x20 => b"",
-            0xe2 if bytes[at..].starts_with("\u{2028}".as_bytes()) => b"\\u2028",
-            0xe2 if bytes[at..].starts_with("\u{2029}".as_bytes()) => b"\\u2029",
-            _ => continue,
+    let mut rest = value.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| may_need_escape(*byte)) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let (taken, escape): (usize, &[u8]) = match from {
+            [b'"', ..] => (1, b"\\\""),
+            [b'\\', ..] => (1, b"\\\\"),
+            [0x08, ..] => (1, b"\\b"),
+            [0x0c, ..] => (1, b"\\f"),
+            [b'\n', ..] => (1, b"\\n"),
+            [b'\r', ..] => (1, b"\\r"),
+            [b'\t', ..] => (1, b"\\t"),
+            [b'&', ..] => (1, b"\\u0026"),
+            [b'<', ..] => (1, b"\\u003c"),
+            [b'>', ..] => (1, b"\\u003e"),
+            [0xe2, 0x80, 0xa8, ..] => (3, b"\\u2028"),
+            [0xe2, 0x80, 0xa9, ..] => (3, b"\\u2029"),
+            [byte @ 0..0x20, ..] => {
+                out.extend_from_slice(b"\\u00");
+                out.push(hex(byte >> 4));
+                out.push(hex(byte & 15));
+                (1, b"")
+            }
+            [byte, ..] => {
+                out.push(*byte);
+                (1, b"")
+            }
+            [] => break,
         };
-        out.extend_from_slice(bytes.get(copied..at).unwrap_or_default());
-        copied = at + if *byte == 0xe2 { 3 } else { 1 };
-        if escape.is_empty() {
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        } else {
-            out.extend_from_slice(escape);
-        }
+        out.extend_from_slice(escape);
+        rest = from.get(taken..).unwrap_or_default();
     }
-    out.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Bytes that are escaped, and the first of the two separators that are.
+fn may_need_escape(byte: u8) -> bool {
+    matches!(byte, 0..0x20 | b'"' | b'\\' | b'&' | b'<' | b'>' | 0xe2)
 }
 
 /// Time in UTC with 0, 3, 6 or 9 digits of a second, whichever is enough.
@@ -143,8 +150,7 @@ pub(crate) fn rfc3339(out: &mut Vec<u8>, time: Nanos) {
     let (year, month, day) = civil(seconds / 86_400);
     let clock = seconds % 86_400;
     padded(out, year, 4);
-    for (sign, value) in
-        [(b'-', month), (b'-', day), (b'T', clock / 3600), (b':', clock / 60 % 60), (b':', clock % 60)]
+    for (sign, value) in [(b'-', month), (b'-', day), (b'T', clock / 3600), (b':', clock / 60 % 60), (b':', clock % 60)]
     {
         out.push(sign);
         padded(out, value, 2);
@@ -170,6 +176,11 @@ fn padded(out: &mut Vec<u8>, value: u64, width: usize) {
         *place = digit(rest % 10);
         rest /= 10;
     }
+}
+
+/// A hexadecimal digit of a number below 16.
+pub(crate) fn hex(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
 }
 
 fn digit(value: u64) -> u8 {

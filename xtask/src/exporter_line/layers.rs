@@ -1,4 +1,4 @@
-//! Addresses, layer 4, tunnel and layer 7 of a flow.
+//! Addresses, layer 4 and layer 7 of a flow.
 
 use super::json::{big, close, flag, key, number, open, signed, text, texts};
 
@@ -12,12 +12,10 @@ pub(crate) struct Ip<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Layer4<'a> {
+pub(crate) enum Layer4 {
     Tcp { source: u16, destination: u16, flags: Option<TcpFlags> },
     Udp { source: u16, destination: u16 },
     Icmp4 { kind: u32, code: u32 },
-    Icmp6 { kind: u32, code: u32 },
-    Sctp { source: u16, destination: u16, chunk: &'a str },
 }
 
 /// TCP flags, by the bits of the header.
@@ -38,14 +36,6 @@ impl TcpFlags {
     pub(crate) fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Tunnel<'a> {
-    pub(crate) protocol: &'a str,
-    pub(crate) ip: Option<Ip<'a>>,
-    pub(crate) l4: Option<Layer4<'a>>,
-    pub(crate) vni: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +99,7 @@ pub(super) fn write_ip(out: &mut Vec<u8>, ip: Option<&Ip<'_>>) {
     close(out);
 }
 
-pub(crate) fn write_layer4(out: &mut Vec<u8>, l4: Option<&Layer4<'_>>) {
+pub(super) fn write_layer4(out: &mut Vec<u8>, l4: Option<&Layer4>) {
     let Some(l4) = l4 else { return };
     open(out, "l4");
     match *l4 {
@@ -124,15 +114,10 @@ pub(crate) fn write_layer4(out: &mut Vec<u8>, l4: Option<&Layer4<'_>>) {
             open(out, "UDP");
             write_ports(out, source, destination);
         }
-        Layer4::Icmp4 { kind, code } | Layer4::Icmp6 { kind, code } => {
-            open(out, if matches!(l4, Layer4::Icmp4 { .. }) { "ICMPv4" } else { "ICMPv6" });
+        Layer4::Icmp4 { kind, code } => {
+            open(out, "ICMPv4");
             number(out, "type", kind);
             number(out, "code", code);
-        }
-        Layer4::Sctp { source, destination, chunk } => {
-            open(out, "SCTP");
-            write_ports(out, source, destination);
-            text(out, "chunk_type", chunk);
         }
     }
     close(out);
@@ -159,17 +144,7 @@ fn write_flags(out: &mut Vec<u8>, flags: TcpFlags) {
     close(out);
 }
 
-pub(super) fn write_tunnel(out: &mut Vec<u8>, tunnel: Option<&Tunnel<'_>>) {
-    let Some(tunnel) = tunnel else { return };
-    open(out, "tunnel");
-    text(out, "protocol", tunnel.protocol);
-    write_ip(out, tunnel.ip.as_ref());
-    write_layer4(out, tunnel.l4.as_ref());
-    number(out, "vni", tunnel.vni);
-    close(out);
-}
-
-pub(crate) fn write_layer7(out: &mut Vec<u8>, l7: Option<&Layer7<'_>>) {
+pub(super) fn write_layer7(out: &mut Vec<u8>, l7: Option<&Layer7<'_>>) {
     let Some(l7) = l7 else { return };
     open(out, "l7");
     text(out, "type", if l7.kind == L7Type::Request { "REQUEST" } else { "RESPONSE" });

@@ -14,7 +14,7 @@ pub(crate) fn summary(out: &mut String, flow: &Flow<'_>) {
     }
 }
 
-fn layer4(out: &mut String, l4: &Layer4<'_>, kind: &str) {
+fn layer4(out: &mut String, l4: &Layer4, kind: &str) {
     match *l4 {
         // Socket traces know no flags; the agent names the protocol only.
         Layer4::Tcp { .. } if kind == "SOCK" => out.push_str("TCP"),
@@ -30,17 +30,6 @@ fn layer4(out: &mut String, l4: &Layer4<'_>, kind: &str) {
                 _ => "",
             });
         }
-        Layer4::Icmp6 { kind, .. } => {
-            out.push_str("ICMPv6 ");
-            out.push_str(match kind {
-                128 => "EchoRequest",
-                129 => "EchoReply",
-                133 => "RouterSolicitation",
-                135 => "NeighborSolicitation",
-                _ => "",
-            });
-        }
-        Layer4::Sctp { .. } => out.push_str("SCTP"),
     }
 }
 

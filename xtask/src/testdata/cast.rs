@@ -31,7 +31,6 @@ impl Peer {
             format!("k8s:app={app}"),
             format!("k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name={namespace}"),
             "k8s:io.cilium.k8s.policy.cluster=default".to_owned(),
-            format!("k8s:io.cilium.k8s.policy.serviceaccount={app}"),
             format!("k8s:io.kubernetes.pod.namespace={namespace}"),
         ]
     }
@@ -45,7 +44,7 @@ const A: &str = "node-a";
 const B: &str = "node-b";
 const GATEWAY_MAC: &str = "0a:58:0a:00:00:01";
 
-/// A pod of a deployment or stateful set that is named like its `app` label.
+/// A pod of a deployment or stateful set named like its `app` label.
 const fn pod(
     namespace: &'static str,
     app: &'static str,
@@ -93,12 +92,7 @@ const fn outside(
     }
 }
 
-const fn reserved(
-    node: &'static str,
-    ip: &'static str,
-    identity: u32,
-    labels: &'static [&'static str],
-) -> Peer {
+const fn reserved(node: &'static str, ip: &'static str, identity: u32, labels: &'static [&'static str]) -> Peer {
     let mut peer = outside(ip, identity, labels, &[]);
     peer.node = node;
     peer
@@ -143,15 +137,8 @@ pub(crate) const CART: Peer = pod(
     (201, 50_002),
     (21, "lxc22bb01"),
 );
-pub(crate) const DB: Peer = pod(
-    "shop",
-    "db",
-    STATEFUL_SET,
-    "db-0",
-    (B, "10.0.2.30", "0a:58:0a:00:02:1e"),
-    (202, 50_003),
-    (22, "lxc22bb02"),
-);
+pub(crate) const DB: Peer =
+    pod("shop", "db", STATEFUL_SET, "db-0", (B, "10.0.2.30", "0a:58:0a:00:02:1e"), (202, 50_003), (22, "lxc22bb02"));
 pub(crate) const KAFKA: Peer = pod(
     "data",
     "kafka",
@@ -193,11 +180,10 @@ pub(crate) const DNS: Peer = pod(
 pub(crate) const HOST_B: Peer = reserved(B, "10.0.2.1", 1, &["reserved:host"]);
 /// Cilium's own ingress proxy.
 pub(crate) const INGRESS: Peer = reserved(A, "10.0.1.5", 8, &["reserved:ingress"]);
-/// Another node, or what came in through its NodePort and lost its address.
+/// Another node, or what came in through its `NodePort` and lost its address.
 pub(crate) const REMOTE_NODE: Peer = outside("192.168.7.3", 6, &["reserved:remote-node"], &[]);
 pub(crate) const VISITOR: Peer = outside("203.0.113.7", 2, &["reserved:world"], &[]);
-pub(crate) const PARTNER: Peer =
-    outside("203.0.113.99", 16_777_220, &["cidr:203.0.113.96/27", "reserved:world"], &[]);
+pub(crate) const PARTNER: Peer = outside("203.0.113.99", 16_777_220, &["cidr:203.0.113.96/27", "reserved:world"], &[]);
 pub(crate) const PAYMENTS: Peer = outside(
     "198.51.100.20",
     16_777_218,

@@ -149,14 +149,7 @@ fn http(log: &mut Log) {
         let gap = latency.map(|ms| ms + 1);
         log.http(time, &connection, Reporter::Server, &Call { method, url, id, code, latency, gap });
     }
-    let refused = Call {
-        method: "POST",
-        url: "http://cart:8080/admin",
-        id: "r-13",
-        code: 0,
-        latency: None,
-        gap: None,
-    };
+    let refused = Call { method: "POST", url: "http://cart:8080/admin", id: "r-13", code: 0, latency: None, gap: None };
     log.http_denied(at(12, 27, 30), &connection, &refused);
 }
 
@@ -172,12 +165,9 @@ fn unanswered(log: &mut Log) {
 /// Server failures, a query without answer, a refused one, a name that does not exist, and lookups that are well.
 fn dns(log: &mut Log) {
     let payments = "api.payments.example.";
-    for (port, time) in [
-        (40_099, at(12, 10, 0)),
-        (40_100, at(12, 25, 10)),
-        (40_101, at(12, 26, 10)),
-        (40_102, at(12, 27, 10)),
-    ] {
+    for (port, time) in
+        [(40_099, at(12, 10, 0)), (40_100, at(12, 25, 10)), (40_101, at(12, 26, 10)), (40_102, at(12, 27, 10))]
+    {
         log.dns(time, &WEB, port, (payments, "A"), Answer::Code(2), 5);
     }
     let kafka = "kafka.data.svc.cluster.local.";

@@ -59,7 +59,7 @@ impl Tcp {
         }
     }
 
-    pub(crate) fn l4(&self, way: Way, flags: Option<TcpFlags>) -> Layer4<'static> {
+    pub(crate) fn l4(&self, way: Way, flags: Option<TcpFlags>) -> Layer4 {
         let (source, destination) = match way {
             Forward => (self.client_port, self.server_port),
             Reply => (self.server_port, self.client_port),
@@ -82,7 +82,7 @@ impl Log {
     }
 
     /// One observation by `node`; names of the peers, uuid and summary are filled in.
-    pub(crate) fn flow(&mut self, time: Nanos, node: &str, from: &Peer, to: &Peer, flow: Flow<'_>) {
+    pub(crate) fn flow(&mut self, time: Nanos, node: &str, from: &Peer, to: &Peer, flow: &Flow<'_>) {
         let uuid = self.random.uuid();
         let (from_labels, to_labels) = (from.labels(), to.labels());
         let from_labels: Vec<&str> = from_labels.iter().map(String::as_str).collect();
@@ -96,7 +96,7 @@ impl Log {
             node_name: node,
             source_names: from.names,
             destination_names: to.names,
-            ..flow
+            ..*flow
         };
         let mut text = String::new();
         summary(&mut text, &flow);
@@ -123,15 +123,7 @@ impl Log {
         self.passes(time, &from, &to, way, connection.l4(way, Some(flags)), reason(way, flags));
     }
 
-    pub(crate) fn passes(
-        &mut self,
-        time: Nanos,
-        from: &Peer,
-        to: &Peer,
-        way: Way,
-        l4: Layer4<'_>,
-        reason: &str,
-    ) {
+    pub(crate) fn passes(&mut self, time: Nanos, from: &Peer, to: &Peer, way: Way, l4: Layer4, reason: &str) {
         let mut later = time;
         if from.is_pod() && (from.node != to.node || !to.is_pod()) {
             self.trace(time, from.node, (from, to), way, l4, reason, "TO_STACK");
@@ -152,7 +144,7 @@ impl Log {
         node: &str,
         (from, to): (&Peer, &Peer),
         way: Way,
-        l4: Layer4<'_>,
+        l4: Layer4,
         reason: &str,
         point: &str,
     ) {
@@ -191,7 +183,7 @@ impl Log {
             },
             ..Flow::default()
         };
-        self.flow(time, node, from, to, flow);
+        self.flow(time, node, from, to, &flow);
     }
 
     /// SYN, SYN-ACK a millisecond later, ACK another one later.

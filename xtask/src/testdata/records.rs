@@ -44,13 +44,7 @@ const NO_TTL: u32 = u32::MAX;
 impl Log {
     pub(crate) fn http(&mut self, time: Nanos, connection: &Tcp, reporter: Reporter, call: &Call) {
         let headers = [("Accept", "*/*"), ("X-Request-Id", call.id)];
-        let http = Http {
-            code: 0,
-            method: call.method,
-            url: call.url,
-            protocol: "HTTP/1.1",
-            headers: &headers,
-        };
+        let http = Http { code: 0, method: call.method, url: call.url, protocol: "HTTP/1.1", headers: &headers };
         self.layer7(time, connection, reporter, Forward, "FORWARDED", 0, Record::Http(http));
         if let Some(gap) = call.gap {
             let http = Http { code: call.code, ..http };
@@ -62,33 +56,16 @@ impl Log {
     /// A request that the proxy refused: the agent logs the request alone.
     pub(crate) fn http_denied(&mut self, time: Nanos, connection: &Tcp, call: &Call) {
         let headers = [("X-Request-Id", call.id)];
-        let http =
-            Http { code: 0, method: call.method, url: call.url, protocol: "HTTP/1.1", headers: &headers };
+        let http = Http { code: 0, method: call.method, url: call.url, protocol: "HTTP/1.1", headers: &headers };
         self.layer7(time, connection, Reporter::Server, Forward, "DROPPED", 0, Record::Http(http));
     }
 
-    pub(crate) fn kafka(
-        &mut self,
-        time: Nanos,
-        connection: &Tcp,
-        api_key: &str,
-        topic: &str,
-        id: i32,
-        error: i32,
-    ) {
+    pub(crate) fn kafka(&mut self, time: Nanos, connection: &Tcp, api_key: &str, topic: &str, id: i32, error: i32) {
         let kafka = Kafka { error_code: 0, api_version: 7, api_key, correlation_id: id, topic };
         self.layer7(time, connection, Reporter::Server, Forward, "FORWARDED", 0, Record::Kafka(kafka));
         let kafka = Kafka { error_code: error, ..kafka };
         let latency = 2 * MS;
-        self.layer7(
-            time + 3 * MS,
-            connection,
-            Reporter::Server,
-            Reply,
-            "FORWARDED",
-            latency,
-            Record::Kafka(kafka),
-        );
+        self.layer7(time + 3 * MS, connection, Reporter::Server, Reply, "FORWARDED", latency, Record::Kafka(kafka));
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one line")]
@@ -108,7 +85,7 @@ impl Log {
             Reporter::Client => (connection.client.node, "EGRESS"),
         };
         let flow = l7_flow(way, verdict, connection.l4(way, None), latency_ns, record, direction);
-        self.flow(time, node, &from, &to, flow);
+        self.flow(time, node, &from, &to, &flow);
     }
 
     /// A lookup through the DNS proxy of the client's node; the answer comes `delay` milliseconds later.
@@ -125,7 +102,7 @@ impl Log {
         let asked = Dns { query, observation_source: "proxy", qtypes: &qtypes, ..Dns::default() };
         let l4 = Layer4::Udp { source: port, destination: 53 };
         let flow = l7_flow(Forward, "FORWARDED", l4, 0, Record::Dns(asked), "EGRESS");
-        self.flow(time, client.node, client, &DNS, flow);
+        self.flow(time, client.node, client, &DNS, &flow);
         let answered = match answer {
             Answer::Nothing => return,
             Answer::Addresses(ips) => Dns { ips, ttl: 30, rrtypes: &qtypes, ..asked },
@@ -137,7 +114,7 @@ impl Log {
         };
         let l4 = Layer4::Udp { source: 53, destination: port };
         let flow = l7_flow(Reply, "FORWARDED", l4, 0, Record::Dns(answered), "EGRESS");
-        self.flow(time + delay * MS, client.node, &DNS, client, flow);
+        self.flow(time + delay * MS, client.node, &DNS, client, &flow);
     }
 
     /// A query that the DNS proxy refused by policy.
@@ -146,7 +123,7 @@ impl Log {
         let asked = Dns { query, observation_source: "proxy", qtypes: &qtypes, ..Dns::default() };
         let l4 = Layer4::Udp { source: port, destination: 53 };
         let flow = l7_flow(Forward, "DROPPED", l4, 0, Record::Dns(asked), "EGRESS");
-        self.flow(time, client.node, client, &DNS, flow);
+        self.flow(time, client.node, client, &DNS, &flow);
     }
 
     /// The policy verdict on the first packet of a connection that may pass.
@@ -173,7 +150,7 @@ impl Log {
             ingress_allowed_by: if egress { &[] } else { policies },
             ..Flow::default()
         };
-        self.flow(time, node, &connection.client, &connection.server, flow);
+        self.flow(time, node, &connection.client, &connection.server, &flow);
     }
 
     /// The policy verdict and, five microseconds later, the drop of one SYN. `is_reply` is on neither.
@@ -199,7 +176,7 @@ impl Log {
             ingress_denied_by: if egress { &[] } else { policies },
             ..Flow::default()
         };
-        self.flow(time, node, &connection.client, &connection.server, verdict);
+        self.flow(time, node, &connection.client, &connection.server, &verdict);
         self.dropped(time + 5_000, connection, Forward, node, reason, TcpFlags::SYN);
     }
 
@@ -226,16 +203,15 @@ impl Log {
             drop_reason_desc: reason.1,
             ..Flow::default()
         };
-        self.flow(time, node, &from, &to, flow);
+        self.flow(time, node, &from, &to, &flow);
     }
 
-    /// The two lines of a connect() to a service address that the socket load balancer turns into a pod's.
-    pub(crate) fn translated(&mut self, time: Nanos, connection: &Tcp, service: (&str, &str), cookie: u64) {
+    /// The two lines of a `connect()` to a service address that the socket load balancer turns into a pod's.
+    pub(crate) fn translated(&mut self, time: Nanos, connection: &Tcp, service: (&str, &'static str), cookie: u64) {
         let client = &connection.client;
         let l4 = Layer4::Tcp { source: 0, destination: connection.server_port, flags: None };
-        for (step, point) in ["SOCK_XLATE_POINT_PRE_DIRECTION_FWD", "SOCK_XLATE_POINT_POST_DIRECTION_FWD"]
-            .into_iter()
-            .enumerate()
+        for (step, point) in
+            ["SOCK_XLATE_POINT_PRE_DIRECTION_FWD", "SOCK_XLATE_POINT_POST_DIRECTION_FWD"].into_iter().enumerate()
         {
             let before = step == 0;
             let to = if before {
@@ -250,16 +226,14 @@ impl Log {
                 l4: Some(l4),
                 kind: "SOCK",
                 event_type: Some(EventType { kind: 7, sub_type: if before { 1 } else { 2 } }),
-                destination_service: before.then_some(crate::exporter_line::Named {
-                    name: service.0,
-                    namespace: connection.server.namespace,
-                }),
+                destination_service: before
+                    .then_some(crate::exporter_line::Named { name: service.0, namespace: connection.server.namespace }),
                 sock_xlate_point: point,
                 socket_cookie: cookie,
                 cgroup_id: 7310,
                 ..Flow::default()
             };
-            self.flow(time + if before { 0 } else { 4_000 }, client.node, client, &to, flow);
+            self.flow(time + if before { 0 } else { 4_000 }, client.node, client, &to, &flow);
         }
     }
 }
@@ -267,7 +241,7 @@ impl Log {
 fn l7_flow<'a>(
     way: Way,
     verdict: &'a str,
-    l4: Layer4<'a>,
+    l4: Layer4,
     latency_ns: u64,
     record: Record<'a>,
     direction: &'a str,
@@ -276,11 +250,7 @@ fn l7_flow<'a>(
         verdict,
         l4: Some(l4),
         kind: "L7",
-        l7: Some(Layer7 {
-            kind: if way == Forward { L7Type::Request } else { L7Type::Response },
-            latency_ns,
-            record,
-        }),
+        l7: Some(Layer7 { kind: if way == Forward { L7Type::Request } else { L7Type::Response }, latency_ns, record }),
         reply: way == Reply,
         event_type: Some(EventType { kind: 129, sub_type: 0 }),
         traffic_direction: direction,

@@ -3,13 +3,11 @@
 use anyhow::Result;
 
 use super::Files;
-use super::cast::{
-    BILLING, CART, DB, HOST_B, INGRESS, KAFKA, ORDERS, PARTNER, PAYMENTS, REMOTE_NODE, VISITOR, WEB,
-};
+use super::cast::{BILLING, CART, DB, HOST_B, INGRESS, KAFKA, ORDERS, PARTNER, PAYMENTS, REMOTE_NODE, VISITOR, WEB};
 use super::files::{gzip, put};
-use super::observe::{Forward, Log, MS, Nanos, Reply, SECOND, at, tcp};
+use super::observe::{Forward, Log, MS, Reply, SECOND, at, tcp};
 use super::records::{Answer, Call, Reporter};
-use crate::exporter_line::{Layer4, TcpFlags};
+use crate::exporter_line::{Layer4, Nanos, TcpFlags};
 
 /// When `node-a` and `node-b` rotated their logs.
 const ROTATED: [Nanos; 2] = [at(10, 30, 0), at(10, 30, 0) + 500 * MS];
@@ -143,11 +141,9 @@ fn kafka(log: &mut Log) {
     }
     let reader = tcp(BILLING, 43_100, KAFKA, 9092);
     log.handshake(at(10, 8, 0), &reader);
-    for (id, time, topic, error) in [
-        (11, at(10, 8, 10), "orders", 0),
-        (12, at(10, 46, 0), "orders", 0),
-        (13, at(10, 47, 0), "refunds", 3),
-    ] {
+    for (id, time, topic, error) in
+        [(11, at(10, 8, 10), "orders", 0), (12, at(10, 46, 0), "orders", 0), (13, at(10, 47, 0), "refunds", 3)]
+    {
         log.kafka(time, &reader, "fetch", topic, id, error);
     }
 }
@@ -161,19 +157,11 @@ fn health_checks(log: &mut Log) {
     }
 }
 
-/// A visitor by way of the ingress proxy, a partner straight to a pod, and somebody behind a NodePort.
+/// A visitor by way of the ingress proxy, a partner straight to a pod, and somebody behind a `NodePort`.
 fn from_outside(log: &mut Log) {
     let (start, front) = (at(10, 25, 0), tcp(VISITOR, 52_000, INGRESS, 443));
     let ends = (&VISITOR, &INGRESS);
-    log.trace(
-        start,
-        "node-a",
-        ends,
-        Forward,
-        front.l4(Forward, Some(TcpFlags::SYN)),
-        "NEW",
-        "TO_PROXY",
-    );
+    log.trace(start, "node-a", ends, Forward, front.l4(Forward, Some(TcpFlags::SYN)), "NEW", "TO_PROXY");
     let answer = front.l4(Reply, Some(TcpFlags::SYN_ACK));
     log.trace(start + MS, "node-a", (&INGRESS, &VISITOR), Reply, answer, "REPLY", "TO_NETWORK");
 

@@ -9,15 +9,15 @@ use anyhow::{Context as _, Result};
 use super::Files;
 use super::cast::{CART, WEB};
 use super::files::put;
-use super::observe::{Forward, Log, MS, Reply, at, tcp};
+use super::observe::{Log, MS, Reply, at, tcp};
 use super::records::{Answer, Call, Reporter};
-use crate::exporter_line::{Flow, TcpFlags, rfc3339, string};
+use crate::exporter_line::{TcpFlags, rfc3339, string};
 
 const AGENT_LINE: &str = "level=info msg=\"Imported endpoint policy\" endpointID=204 subsys=policy";
 
 pub(crate) fn files(files: &mut Files) -> Result<()> {
     let lines = lines();
-    put(files, "wrapped/enveloped.log", lines.iter().map(|line| format!("{line}\n")).collect::<String>().into());
+    put(files, "wrapped/enveloped.log", (lines.join("\n") + "\n").into());
     put(files, "wrapped/bare.log", bare(&lines)?.into());
     put(files, "wrapped/cri.log", cri(&lines).into());
     put(files, "wrapped/cri-parts.log", cri_parts(&lines)?.into());
@@ -48,9 +48,6 @@ fn lines() -> Vec<String> {
     log.http(start + 20 * MS, &connection, Reporter::Client, &call);
     log.close(start + 50 * MS, &connection);
     log.packet(start + 60 * MS, &connection, Reply, TcpFlags::ACK);
-    let l4 = connection.l4(Forward, Some(TcpFlags::ACK));
-    log.trace(start + 61 * MS, "node-a", (&WEB, &CART), Forward, l4, "ESTABLISHED", "TO_STACK");
-    log.flow(start + 62 * MS, "node-a", &WEB, &CART, Flow { verdict: "FORWARDED", ..Flow::default() });
     let lines = log.into_lines().remove("node-a").unwrap_or_default();
     lines.into_iter().map(|(_, line)| String::from_utf8_lossy(&line).trim_end().to_owned()).collect()
 }
