@@ -73,7 +73,7 @@ seen AS (
 missed AS (
   SELECT
     CASE WHEN node_name LIKE '%/%' THEN split_part(node_name, '/', 2) ELSE node_name END AS missed_node,
-    CAST(sum(lost_count) AS BIGINT) AS lost
+    sum(lost_count) AS lost
   FROM lost_events
   GROUP BY CASE WHEN node_name LIKE '%/%' THEN split_part(node_name, '/', 2) ELSE node_name END
 )

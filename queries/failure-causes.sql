@@ -84,7 +84,7 @@ WITH evidence AS (
       WHEN state = 'refused' THEN 'refused'
       ELSE 'reset by server'
     END AS cause,
-    first_ns AS time_ns
+    CASE WHEN state = 'unanswered' THEN syn_ns ELSE reset_ns END AS time_ns
   FROM connections
   WHERE (state = 'unanswered' AND syn_ns <= $until - $grace)
     OR state = 'refused'
@@ -92,13 +92,13 @@ WITH evidence AS (
   UNION ALL
   SELECT
     client, server, 5 AS layer_number,
-    CASE WHEN code >= 500 THEN concat('status ', CAST(code AS STRING)) ELSE 'no response' END AS cause,
+    CASE WHEN code >= 500 THEN concat('HTTP ', CAST(code AS STRING)) ELSE 'no response' END AS cause,
     time_ns
   FROM requests
   WHERE denied = 0 AND (code >= 500 OR (response_ns IS NULL AND request_ns <= $until - $grace))
 ),
 causes AS (
-  SELECT client, server, layer_number, cause, count(*) AS times
+  SELECT client, server, layer_number, cause, CAST(count(*) AS BIGINT) AS times
   FROM evidence
   GROUP BY client, server, layer_number, cause
 ),

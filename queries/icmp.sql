@@ -76,6 +76,16 @@ packets AS (
     max(is_dropped) AS is_dropped, min(time_ns) AS first_ns, max(time_ns) AS last_ns
   FROM numbered
   GROUP BY l4_protocol, source_ip, destination_ip, icmp_type, icmp_code, packet
+),
+counted AS (
+  SELECT
+    client, server, l4_protocol, icmp_type, icmp_code,
+    count(*) AS packets,
+    sum(is_dropped) AS dropped,
+    min(first_ns) AS first_seen,
+    max(last_ns) AS last_seen
+  FROM packets
+  GROUP BY client, server, l4_protocol, icmp_type, icmp_code
 )
 SELECT
   client, server, l4_protocol, icmp_type, icmp_code,
@@ -104,11 +114,7 @@ SELECT
     WHEN l4_protocol = 'ICMPv6' AND icmp_type = 135 THEN 'neighbor solicitation'
     WHEN l4_protocol = 'ICMPv6' AND icmp_type = 136 THEN 'neighbor advertisement'
   END AS meaning,
-  count(*) AS packets,
-  sum(is_dropped) AS dropped,
-  min(first_ns) AS first_seen,
-  max(last_ns) AS last_seen
-FROM packets
-GROUP BY client, server, l4_protocol, icmp_type, icmp_code
+  packets, dropped, first_seen, last_seen
+FROM counted
 ORDER BY packets DESC, client NULLS LAST, server NULLS LAST, l4_protocol, icmp_type, icmp_code
 LIMIT $limit

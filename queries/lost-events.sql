@@ -32,10 +32,10 @@
 -- help = "Last record."
 SELECT
   node_name, lost_source,
-  CAST(sum(lost_count) AS BIGINT) AS lost,
+  sum(lost_count) AS lost,
   count(*) AS records,
-  min(time_ns) AS first_seen,
-  max(time_ns) AS last_seen
+  min(coalesce(lost_first_ns, time_ns)) AS first_seen,
+  max(coalesce(lost_last_ns, time_ns)) AS last_seen
 FROM lost_events
 GROUP BY node_name, lost_source
 ORDER BY lost DESC NULLS LAST, node_name NULLS LAST, lost_source NULLS LAST

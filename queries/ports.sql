@@ -43,7 +43,7 @@ SELECT
   count(DISTINCT server) AS servers,
   count(DISTINCT client) AS clients,
   count(DISTINCT connection_id) AS connections,
-  count(DISTINCT CASE WHEN verdict = 'DROPPED' THEN connection_id END) AS dropped,
+  count(DISTINCT CASE WHEN verdict = 'DROPPED' AND l7_type IS NULL THEN connection_id END) AS dropped,
   min(time_ns) AS first_seen,
   max(time_ns) AS last_seen
 FROM flows

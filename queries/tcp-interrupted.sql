@@ -3,7 +3,7 @@
 -- theme = "tcp"
 -- audience = ["incident"]
 -- chart = "bar"
--- notes = "A reset counts once a connection, by its sender; a reset after a FIN is an ordinary end and left out. Phase handshake means refused: the reset came before the connection was open. A drop counts when the connection had been answered. A missing FIN is no evidence and not used."
+-- notes = "A reset counts once a connection, by its sender; a reset after a FIN is an ordinary end and left out. Phase handshake means refused: the reset came before the connection was open. A drop counts when the connection had been answered and no reset came. A missing FIN is no evidence and not used."
 -- needs = "tcp flags"
 -- [defaults]
 -- limit = 20

@@ -339,6 +339,8 @@ pub const COLUMNS: &[Column] = &[
 
     // Made from the columns above when a question asks for them (see `derive`).
     column("time_ns", I64, Null, "", Plain, "`time` as a whole number, for arithmetic that every SQL engine agrees on.").unit("ns since 1970"),
+    column("lost_first_ns", I64, Null, "", Plain, "`lost_first` as a whole number.").unit("ns since 1970"),
+    column("lost_last_ns", I64, Null, "", Plain, "`lost_last` as a whole number.").unit("ns since 1970"),
     column("direction", Name, Null, "", Plain, "`forward` from client to server, `reply` back, or `unknown`; see docs/questions.md for the rule."),
     column("client", Name, Null, "", Pod, "Best name of the client: `namespace/workload`, a service, a DNS name, `world`, `host`, or its address. The source where the direction is unknown."),
     column("client_namespace", Name, Null, "", Pod, "Namespace of the client."),

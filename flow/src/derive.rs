@@ -20,6 +20,7 @@ use crate::view::{View, WrongType};
 /// Columns that settle the direction.
 const DIRECTION: &[&str] = &[
     "is_reply",
+    "reply",
     "l7_type",
     "l4_protocol",
     "tcp_flags",
@@ -77,8 +78,8 @@ pub fn needs(name: &str) -> Vec<String> {
         "client_is_outside" | "server_is_outside" => sides(&["identity"]),
         "connection_id" => sides(&["ip", "port"]),
         "direction" => {}
-        "time_ns" => {
-            needs.push("time".to_owned());
+        "time_ns" | "lost_first_ns" | "lost_last_ns" => {
+            needs.push(name.trim_end_matches("_ns").to_owned());
             directed = false;
         }
         "request_id" => {
@@ -142,8 +143,8 @@ fn derived(
 ) -> Result<ArrayRef, DeriveError> {
     let rows = 0..batch.num_rows();
     Ok(match name {
-        "time_ns" => {
-            let time = ColumnId::of("time");
+        "time_ns" | "lost_first_ns" | "lost_last_ns" => {
+            let time = ColumnId::of(name.trim_end_matches("_ns"));
             let nanos = rows.map(|row| view.number(time?, row).and_then(|nanos| i64::try_from(nanos).ok()));
             Arc::new(nanos.collect::<Int64Array>())
         }
@@ -170,6 +171,7 @@ fn directions(batch: &RecordBatch, view: &View<'_>) -> Vec<Direction> {
     let columns: Vec<Option<ColumnId>> = DIRECTION.iter().map(|name| ColumnId::of(name)).collect();
     let [
         Some(is_reply),
+        Some(reply_flag),
         Some(l7_type),
         Some(l4),
         Some(flags),
@@ -187,6 +189,10 @@ fn directions(batch: &RecordBatch, view: &View<'_>) -> Vec<Direction> {
         .map(|row| {
             if let Some(reply) = view.number(*is_reply, row) {
                 return forward_if(reply == 0);
+            }
+            // Older than `is_reply`, and written only when true.
+            if view.number(*reply_flag, row) == Some(1) {
+                return Direction::Reply;
             }
             match view.text(*l7_type, row) {
                 Some("REQUEST") => return Direction::Forward,

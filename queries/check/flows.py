@@ -5,6 +5,7 @@ to be made twice to stay unseen. It reads plain NDJSON, enveloped or bare; it is
 Only the columns that the questions use are made.
 """
 
+import gzip
 import json
 import re
 from datetime import datetime, timezone
@@ -22,7 +23,8 @@ COLUMNS = {
     "kafka_correlation_id": "INTEGER", "kafka_topic": "VARCHAR", "event_type": "INTEGER", "event_sub_type": "INTEGER",
     "traffic_direction": "VARCHAR", "policy_match_type": "UINTEGER", "is_reply": "BOOLEAN",
     "sock_xlate_point": "VARCHAR", "lost_source": "VARCHAR", "lost_count": "UBIGINT", "lost_cpu": "INTEGER",
-    "lost_first": "BIGINT", "lost_last": "BIGINT", "direction": "VARCHAR", "client": "VARCHAR",
+    "lost_first": "BIGINT", "lost_last": "BIGINT", "lost_first_ns": "BIGINT", "lost_last_ns": "BIGINT",
+    "direction": "VARCHAR", "client": "VARCHAR",
     "client_namespace": "VARCHAR", "client_pod": "VARCHAR", "client_ip": "VARCHAR", "client_port": "UINTEGER",
     "client_identity": "UINTEGER", "server": "VARCHAR", "server_namespace": "VARCHAR", "server_pod": "VARCHAR",
     "server_ip": "VARCHAR", "server_port": "UINTEGER", "server_identity": "UINTEGER", "connection_id": "VARCHAR",
@@ -92,7 +94,8 @@ def events(paths):
         return keys
 
     for path in paths:
-        with open(path, encoding="utf-8", errors="surrogateescape") as lines:
+        opened = gzip.open if path.endswith(".gz") else open
+        with opened(path, "rt", encoding="utf-8", errors="surrogateescape") as lines:
             for line in lines:
                 try:
                     line.encode("utf-8")
@@ -171,6 +174,8 @@ def direction(flow, row):
     reply, flags = row["is_reply"], row["tcp_flags"]
     if reply is not None:
         return "reply" if reply else "forward"
+    if get(flow, "reply") is True:
+        return "reply"
     if row["l7_type"] in ("REQUEST", "RESPONSE"):
         return "reply" if row["l7_type"] == "RESPONSE" else "forward"
     if flags and "SYN" in flags:
@@ -309,6 +314,7 @@ def rows(paths):
             cpu = get(body, "cpu")
             row["lost_cpu"] = None if cpu is None else number(cpu, 0)
             row["lost_first"], row["lost_last"] = nanoseconds(get(body, "first")), nanoseconds(get(body, "last"))
+            row["lost_first_ns"], row["lost_last_ns"] = row["lost_first"], row["lost_last"]
         yield row
 
 

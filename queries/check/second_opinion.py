@@ -18,7 +18,7 @@ import duckdb
 import flows
 
 QUERIES = Path(__file__).resolve().parent.parent
-LOST = "time, time_ns, node_name, lost_source, lost_count, lost_cpu, lost_first, lost_last"
+LOST = "time, time_ns, node_name, lost_source, lost_count, lost_cpu, lost_first, lost_last, lost_first_ns, lost_last_ns"
 UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9,
          "w": 7 * 86400 * 10**9}
 # Comments and texts are taken whole, so that nothing in them is taken for a parameter or a table.
