@@ -53,7 +53,7 @@ ranked AS (
     node_name, time_ns, previous_ns, time_ns - previous_ns AS silence_ns,
     -- The longest first, in ascending order: Polars takes one direction for all keys of a window.
     row_number() OVER (
-      PARTITION BY node_name ORDER BY coalesce(previous_ns, time_ns) - time_ns, time_ns
+      PARTITION BY node_name ORDER BY coalesce(previous_ns - time_ns, 0), time_ns
     ) AS place
   FROM gaps
 ),

@@ -3,7 +3,9 @@
 //! Batches cross to Polars and back through Arrow's C data interface, without a copy but for dictionary texts, which
 //! become views into their dictionary.
 
-use anyhow::{Context as _, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use anyhow::{Context as _, Result, anyhow};
 use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -29,7 +31,10 @@ impl Engine {
 
     /// Runs a statement.
     pub(crate) fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
-        let answer = self.context.execute(&statement.to_string()).and_then(LazyFrame::collect);
+        let sql = statement.to_string();
+        // Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.
+        let run = AssertUnwindSafe(|| self.context.execute(&sql).and_then(LazyFrame::collect));
+        let answer = catch_unwind(run).map_err(|_| anyhow!("the engine broke on this query"))?;
         batch(&answer.context("the query failed")?)
     }
 }

@@ -30,7 +30,7 @@ pub enum Type {
     U32,
     I64,
     U64,
-    /// Nanoseconds since 1970, UTC: Timestamp(ns, "UTC"); 1677 to 2262.
+    /// Nanoseconds since 1970, UTC: Timestamp(ns, "UTC"); 1970 to 2262, so that no difference of two overflows.
     Time,
     /// A list of texts: List(Utf8).
     Names,
@@ -216,7 +216,7 @@ pub const COLUMNS: &[Column] = &[
     column("source_names", Names, Null, "flow.source_names", Host, "DNS names of the source, from the observing node's FQDN cache."),
     column("destination_names", Names, Null, "flow.destination_names", Host, "DNS names of the destination, from the observing node's FQDN cache."),
     column("l7_type", Name, Null, "flow.l7.type", Plain, "REQUEST, RESPONSE or SAMPLE.").shown(),
-    column("latency_ns", U64, Null, "flow.l7.latency_ns", Plain, "Time from request to response as the proxy measured it; NULL is unknown, not 0.").unit("ns"),
+    column("latency_ns", U64, Null, "flow.l7.latency_ns", Plain, "Time from request to response as the proxy measured it; NULL is unknown, not 0; in SQL at most 2^53.").unit("ns"),
     column("l7_protocol", Case, Null, "flow.l7.*", Plain, "dns, http or kafka."),
     column("dns_query", Text, Null, "flow.l7.dns.query", Host, "Name asked for, usually with a trailing dot."),
     column("dns_ips", Names, Null, "flow.l7.dns.ips", Address, "Addresses answered."),
@@ -279,7 +279,7 @@ pub const COLUMNS: &[Column] = &[
 
     // flow.LostEvent.
     column("lost_source", Name, Null, "lost_events.source", Plain, "Where events were lost: PERF_EVENT_RING_BUFFER, OBSERVER_EVENTS_QUEUE or HUBBLE_RING_BUFFER."),
-    column("lost_count", U64, Zero, "lost_events.num_events_lost", Plain, "How many events were lost.").unit("events"),
+    column("lost_count", U64, Zero, "lost_events.num_events_lost", Plain, "How many events were lost; in SQL at most 2^53.").unit("events"),
     column("lost_cpu", I32, Null, "lost_events.cpu", Plain, "On which CPU."),
     column("lost_first", Time, Null, "lost_events.first", Plain, "When the first was lost."),
     column("lost_last", Time, Null, "lost_events.last", Plain, "When the last was lost."),

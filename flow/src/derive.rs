@@ -9,10 +9,10 @@ use arrow::array::{
     StringArray, StringBuilder, StringDictionaryBuilder, UInt32Array,
 };
 use arrow::compute::concat;
-use arrow::datatypes::{Int32Type, Schema as ArrowSchema};
+use arrow::datatypes::{Int32Type, Schema as ArrowSchema, UInt64Type};
 use arrow::error::ArrowError;
 
-use crate::columns::ColumnId;
+use crate::columns::{ColumnId, Type};
 use crate::names::{Side, Workloads, best_name};
 use crate::schema::arrow_field;
 use crate::view::{View, WrongType};
@@ -124,6 +124,7 @@ pub fn derive(batch: &RecordBatch, wanted: &[ColumnId], workloads: &Workloads) -
     for id in wanted {
         let column = id.column();
         arrays.push(match batch.column_by_name(column.name) {
+            Some(array) if column.kind == Type::U64 && !column.unit.is_empty() => bounded(array),
             Some(array) if !column.is_derived() => Arc::clone(array),
             _ if column.is_derived() => derived(column.name, batch, &view, &directions, workloads)?,
             _ => arrow::array::new_null_array(arrow_field(column).data_type(), batch.num_rows()),
@@ -132,6 +133,18 @@ pub fn derive(batch: &RecordBatch, wanted: &[ColumnId], workloads: &Workloads) -
     let schema = ArrowSchema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::new(schema), arrays, &options)?)
+}
+
+/// The largest amount that is handed to an engine: up to it every engine computes exactly, and no sum of a log's lines
+/// overflows by one absurd line. Stored rows keep what the line said.
+const MOST: u64 = 1 << 53;
+
+/// An amount, at most [`MOST`].
+fn bounded(array: &ArrayRef) -> ArrayRef {
+    match array.as_primitive_opt::<UInt64Type>() {
+        Some(amounts) => Arc::new(amounts.unary::<_, UInt64Type>(|amount| amount.min(MOST))),
+        None => Arc::clone(array),
+    }
 }
 
 fn derived(
@@ -279,7 +292,7 @@ fn directed(
         return Ok(Arc::new(DictionaryArray::try_new(keys.collect::<Int32Array>(), values)?));
     }
     let (source, destination) = (ColumnId::of(&source), ColumnId::of(&destination));
-    let numeric = source.is_some_and(|id| id.column().kind == crate::columns::Type::U32);
+    let numeric = source.is_some_and(|id| id.column().kind == Type::U32);
     let picked = directions.iter().enumerate().map(|(row, direction)| {
         let id = if is_source(*direction, client) { source } else { destination };
         view.number(id?, row).and_then(|value| u32::try_from(value).ok())

@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Timelike};
 const NANOS: i64 = 1_000_000_000;
 
 /// Nanoseconds since 1970 of an RFC 3339 text with any offset and up to nine digits of a second; `None` for anything
-/// else and for years outside 1678 to 2261.
+/// else and for times before 1970 or after 2261, whose differences would not fit 64 bits.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
@@ -45,7 +45,7 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
         _ => return None,
     };
     let seconds = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second) - offset;
-    seconds.checked_mul(NANOS)?.checked_add(nanos)
+    seconds.checked_mul(NANOS)?.checked_add(nanos).filter(|nanos| *nanos >= 0)
 }
 
 /// Appends the time as the exporter writes it.
@@ -92,7 +92,7 @@ mod tests {
             "2026-03-01T10:00:00.500Z",
             "2026-03-01T10:00:00.000400Z",
             "2026-03-01T10:00:00.000000001Z",
-            "1969-12-31T23:59:59.999Z",
+            "1970-01-01T00:00:00Z",
         ] {
             assert_eq!(rfc3339(parse_rfc3339(text).unwrap()), text);
         }
@@ -118,6 +118,7 @@ mod tests {
             "2026-03-01T10:00:00.0000000001Z",
             "2026-03-01t10:00:00Z",
             "9999-03-01T10:00:00Z",
+            "1969-12-31T23:59:59.999Z",
             "2026-03-01T10:00:00Z ",
             "2026-03-01T10:00:00+1:00",
             "２026-03-01T10:00:00Z",

@@ -43,7 +43,8 @@ def ours(binary, name, values, last, files):
 def theirs(connection, name, given, last):
     header, _ = second_opinion.read(name)
     window = second_opinion.window_of(connection, header, last=last)
-    answer = connection.execute(second_opinion.bind(name, window, given)[1])
+    asked = bool(last or header["defaults"].get("last"))
+    answer = connection.execute(second_opinion.bind(name, window, given, windowed=asked)[1])
     text = [["" if v is None else str(v).lower() if isinstance(v, bool) else repr(v) if isinstance(v, float) else str(v)
              for v in row] for row in answer.fetchall()]
     return [[column[0] for column in answer.description], *text]

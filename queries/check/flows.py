@@ -9,6 +9,7 @@ import gzip
 import json
 import re
 from datetime import datetime, timezone
+from pathlib import Path
 
 COLUMNS = {
     "time": "BIGINT", "time_ns": "BIGINT", "node_name": "VARCHAR", "kind": "VARCHAR", "verdict": "VARCHAR",
@@ -33,6 +34,11 @@ COLUMNS = {
 }
 
 # Enums by number, as the .proto files have them; protojson may write either. Zero is "unknown", hence absent.
+PROTO = (Path(__file__).resolve().parents[2] / "flow/proto/flow/flow.proto").read_text(encoding="utf-8")
+DROP_REASONS = {int(number): name for name, number in re.findall(
+    r"^  (\w+) = (\d+);", PROTO.split("enum DropReason {")[1].split("\n}")[0], re.M)}
+DROP_REASONS[0] = None
+L4_PROTOCOLS = ("TCP", "UDP", "ICMPv4", "ICMPv6", "SCTP", "VRRP", "IGMP")
 VERDICTS = [None, "FORWARDED", "DROPPED", "ERROR", "AUDIT", "REDIRECTED", "TRACED", "TRANSLATED"]
 FLOW_TYPES = [None, "L3_L4", "L7", "SOCK"]
 L7_TYPES = [None, "REQUEST", "RESPONSE", "SAMPLE"]
@@ -65,6 +71,12 @@ def number(value, zero=None):
     return (int(value) or zero) if value is not None else zero
 
 
+def amount(value):
+    """A number of which SQL is given 2^53 at most."""
+    found = number(value)
+    return None if found is None else min(found, 2**53)
+
+
 def text(value):
     return value or None
 
@@ -82,7 +94,8 @@ def nanoseconds(stamp):
     day, clock, fraction, offset = match.groups()
     whole = datetime.fromisoformat(f"{day}T{clock}" + ("+00:00" if offset in "Zz" else offset))
     seconds = int((whole - datetime(1970, 1, 1, tzinfo=timezone.utc)).total_seconds())
-    return seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
+    nanos = seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
+    return nanos if 0 <= nanos < 2**63 else None
 
 
 def events(paths):
@@ -226,12 +239,12 @@ def flow_row(flow, row, found):
     row["verdict"] = enum(get(flow, "verdict"), VERDICTS)
     row["drop_reason"] = number(get(flow, "drop_reason"))
     reason = get(flow, "drop_reason_desc")
-    row["drop_reason_desc"] = (str(reason) if reason else None) if isinstance(reason, int) else enum(reason, [])
+    row["drop_reason_desc"] = DROP_REASONS.get(reason, str(reason)) if isinstance(reason, int) else enum(reason, [])
     ip = get(flow, "IP")
     addresses = {"source": text(get(ip, "source")), "destination": text(get(ip, "destination"))}
     row["source_ip"], row["destination_ip"] = addresses.values()
     for protocol, l4 in (get(flow, "l4") or {}).items():
-        if not isinstance(l4, dict):
+        if not isinstance(l4, dict) or protocol not in L4_PROTOCOLS:
             continue
         row["l4_protocol"] = protocol
         if protocol in ("TCP", "UDP", "SCTP"):
@@ -272,7 +285,7 @@ def l7_columns(l7, row):
     if l7 is None:
         return
     row["l7_type"] = enum(get(l7, "type"), L7_TYPES)
-    row["latency_ns"] = number(get(l7, "latency_ns"))
+    row["latency_ns"] = amount(get(l7, "latency_ns"))
     dns, http, kafka = (get(l7, name) for name in ("dns", "http", "kafka"))
     if dns is not None:
         row["l7_protocol"] = "dns"
@@ -310,7 +323,7 @@ def rows(paths):
             flow_row(body, row, found)
         elif kind == "lost_events":
             row["lost_source"] = enum(get(body, "source"), LOST_SOURCES)
-            row["lost_count"] = number(get(body, "num_events_lost"), 0)
+            row["lost_count"] = amount(get(body, "num_events_lost")) or 0
             cpu = get(body, "cpu")
             row["lost_cpu"] = None if cpu is None else number(cpu, 0)
             row["lost_first"], row["lost_last"] = nanoseconds(get(body, "first")), nanoseconds(get(body, "last"))

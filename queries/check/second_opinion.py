@@ -54,7 +54,7 @@ def literal(value, kind):
     return "'" + value.replace("'", "''") + "'"
 
 
-def bind(name, window, given, limit=None, everything="events"):
+def bind(name, window, given, limit=None, windowed=True, everything="events"):
     """One statement: WITH the tables that it uses, as CTEs, then the question's SELECT."""
     header, body = read(name)
     since, until = window
@@ -65,7 +65,8 @@ def bind(name, window, given, limit=None, everything="events"):
     for key, parameter in declared.items():
         values[key] = literal(given.get(key, parameter.get("default")), parameter["type"])
     tables = {path.stem: read(f"tables/{path.stem}")[1] for path in (QUERIES / "tables").glob("*.sql")}
-    inside = f"kind = '{{}}' AND time_ns >= {since} AND time_ns <= {until}"
+    # Without a window asked for, what carries no time counts too.
+    inside = "kind = '{}'" + (f" AND time_ns >= {since} AND time_ns <= {until}" if windowed else "")
     tables["flows"] = f"SELECT * FROM {everything} WHERE {inside.format('flow')}"
     tables["lost_events"] = f"SELECT {LOST} FROM {everything} WHERE {inside.format('lost_events')}"
 
@@ -113,7 +114,8 @@ def main():
     flows.load(connection, args.files)
     window = window_of(connection, read(args.question)[0], args.since, args.until, args.last)
     given = dict(entry.split("=", 1) for entry in args.param)
-    header, sql = bind(args.question, window, given, args.limit)
+    asked = args.since or args.until or args.last or read(args.question)[0]["defaults"].get("last")
+    header, sql = bind(args.question, window, given, args.limit, windowed=bool(asked))
     if args.sql:
         print(sql)
         return

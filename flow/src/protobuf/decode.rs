@@ -340,7 +340,7 @@ fn timestamp(bytes: &[u8], path: &dyn Fn() -> Box<str>) -> Result<Option<i64>, I
             }
         }
     })?;
-    Ok(seconds.checked_mul(1_000_000_000).and_then(|value| value.checked_add(nanos)))
+    Ok(seconds.checked_mul(1_000_000_000).and_then(|value| value.checked_add(nanos)).filter(|nanos| *nanos >= 0))
 }
 
 /// An `Any` as JSON text; its value stays bytes, since its type is not known here.
