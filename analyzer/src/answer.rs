@@ -9,7 +9,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use crate::evidence::Evidence;
-use crate::question::{ResultColumn, Unit};
+use lookback_question::catalogue::{ResultColumn, Unit};
 
 /// A question's answer.
 pub(crate) struct Answer {

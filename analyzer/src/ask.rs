@@ -8,11 +8,11 @@ use anyhow::{Context, Result, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
-use crate::bind::Literal;
 use crate::cli::Ask;
-use crate::question::{Catalogue, Kind, Parameter, Question};
 use crate::session::{Asking, Outcome};
-use crate::window::duration;
+use lookback_question::bind::Literal;
+use lookback_question::catalogue::{Catalogue, Kind, Parameter, Question};
+use lookback_question::window::duration;
 
 /// Rows given when neither the question nor the user says how many.
 const DEFAULT_LIMIT: u64 = 100;

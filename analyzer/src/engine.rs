@@ -14,7 +14,7 @@ use polars::prelude::{CompatLevel, IntoLazy as _, LazyFrame, PlSmallStr, Series}
 use polars::sql::SQLContext;
 use sqlparser::ast::Query;
 
-use crate::bind::EVENTS;
+use lookback_question::bind::EVENTS;
 
 /// Runs statements over one table of events.
 pub(crate) struct Engine {

@@ -10,7 +10,7 @@ use lookback_flow::schema::{MESSAGES, presence_bit};
 use lookback_flow::view::View;
 use serde_json::{Value, json};
 
-use crate::question::Needs;
+use lookback_question::catalogue::Needs;
 
 /// Columns that evidence is gathered from; they are read with every question.
 pub(crate) const COLUMNS: &[&str] =

@@ -2,16 +2,13 @@
 
 mod answer;
 mod ask;
-mod bind;
 mod cli;
 mod engine;
 mod evidence;
 mod load;
-mod question;
 mod render;
 mod session;
 mod sql;
-mod window;
 
 use std::io;
 use std::process::ExitCode;
@@ -20,8 +17,8 @@ use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Command};
-use crate::question::Catalogue;
 use crate::session::Outcome;
+use lookback_question::catalogue::Catalogue;
 
 fn main() -> ExitCode {
     match run() {

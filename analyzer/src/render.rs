@@ -15,8 +15,8 @@ use lookback_flow::time::rfc3339;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, Cell};
-use crate::question::Unit;
-use crate::window::human_span;
+use lookback_question::catalogue::Unit;
+use lookback_question::window::human_span;
 
 pub(crate) use escape::terminal;
 pub(crate) use evidence::write_evidence;

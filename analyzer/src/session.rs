@@ -8,13 +8,13 @@ use anyhow::{Context, Result, bail};
 use lookback_flow::inputs::find;
 
 use crate::answer::Answer;
-use crate::bind::{Bound, Literal, Scope};
 use crate::cli::{OutputArgs, ReadArgs, RelativeTo, ScopeArgs};
 use crate::engine::Engine;
 use crate::load::{Loaded, Options, load};
-use crate::question::{Catalogue, Needs, ResultColumn};
 use crate::render::{self, Format};
-use crate::window::Asked;
+use lookback_question::bind::{Bound, Literal, Scope};
+use lookback_question::catalogue::{Catalogue, Needs, ResultColumn};
+use lookback_question::window::Asked;
 
 /// One thing that is asked of some inputs.
 pub(crate) struct Asking<'a> {
@@ -50,11 +50,10 @@ impl Asking<'_> {
         catalogue: &Catalogue,
     ) -> Result<Outcome> {
         // Mistakes in the question are told before anything long is read.
-        self.bound(&self.bind_window((0, 0)), catalogue)?;
+        let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
         if output.output == Format::Parquet && io::stdout().is_terminal() {
             bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
         }
-        let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
         let scope =
             Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
         let found = find(inputs)?;
@@ -164,7 +163,7 @@ impl Asking<'_> {
             RelativeTo::Data => last,
             RelativeTo::Now => chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX),
         };
-        self.asked().window(first, last.max(end), end)
+        Ok(self.asked().window(first, last.max(end), end)?)
     }
 
     fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
@@ -175,7 +174,7 @@ impl Asking<'_> {
     }
 
     pub(crate) fn bound(&self, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Bound> {
-        Bound::new(self.sql, self.origin, parameters, catalogue)
+        Ok(Bound::new(self.sql, self.origin, parameters, catalogue)?)
     }
 
     /// What would be run, as SQL that another engine could run, too.

@@ -8,11 +8,11 @@ use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::inputs::{Found, Input, find};
 use rustyline::error::ReadlineError;
 
-use crate::bind::Scope;
 use crate::cli::{OutputArgs, Sql};
 use crate::load::{Loaded, load};
-use crate::question::Catalogue;
 use crate::session::{Asking, Outcome, reading};
+use lookback_question::bind::Scope;
+use lookback_question::catalogue::Catalogue;
 
 /// Runs the query, or the prompt.
 pub(crate) fn run(args: &Sql, catalogue: &Catalogue) -> Result<Outcome> {

@@ -6,7 +6,7 @@ use lookback_flow::time::rfc3339;
 
 use super::{grouped, terminal};
 use crate::answer::Answer;
-use crate::window::human_span;
+use lookback_question::window::human_span;
 
 /// Most names that one line lists.
 const MOST: usize = 8;

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use anyhow::{Result, anyhow, bail};
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use sqlparser::ast::{
     Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, Visit,
@@ -18,14 +17,15 @@ use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Span, Token, Tokenizer};
 
-use crate::question::Catalogue;
+use crate::catalogue::Catalogue;
+use crate::{QuestionError, Result};
 
 /// The table that holds every event; all others are made from it.
-pub(crate) const EVENTS: &str = "events";
+pub const EVENTS: &str = "events";
 
 /// A value for a parameter.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Literal {
+pub enum Literal {
     Null,
     Text(String),
     Integer(i64),
@@ -56,7 +56,7 @@ impl Literal {
 
 /// Which flows a question is asked of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Scope {
+pub struct Scope {
     /// First and last moment, nanoseconds since 1970, both inclusive.
     pub window: Option<(i64, i64)>,
     pub namespace: Option<String>,
@@ -66,7 +66,7 @@ pub(crate) struct Scope {
 
 /// A query that was parsed, with the tables it uses.
 #[derive(Clone, Debug)]
-pub(crate) struct Bound {
+pub struct Bound {
     query: Query,
     /// Derived tables, each after those that it uses.
     tables: Vec<(String, Query)>,
@@ -78,19 +78,14 @@ pub(crate) struct Bound {
 
 impl Bound {
     /// Parses a query and binds its parameters.
-    pub(crate) fn new(
-        sql: &str,
-        origin: &str,
-        parameters: &BTreeMap<String, Literal>,
-        catalogue: &Catalogue,
-    ) -> Result<Self> {
+    pub fn new(sql: &str, origin: &str, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Self> {
         let mut query = parse(sql, origin)?;
         substitute(&mut query, parameters, origin)?;
         let mut bound =
             Self { query, tables: Vec::new(), uses_flows: false, uses_lost_events: false, columns: Vec::new() };
         let mut open = Vec::new();
         bound.resolve(&bound.query.clone(), parameters, catalogue, &mut open)?;
-        bound.columns = bound.find_columns()?;
+        bound.columns = bound.find_columns();
         Ok(bound)
     }
 
@@ -110,7 +105,7 @@ impl Bound {
                 name => {
                     let table = catalogue.table(name).ok_or_else(|| unknown_table(name, catalogue))?;
                     if open.iter().any(|open| open == name) {
-                        bail!("{}: the table {name} is made from itself", table.origin);
+                        return Err(QuestionError::Circle { origin: table.origin.clone(), name: name.to_owned() });
                     }
                     open.push(name.to_owned());
                     let mut query = parse(&table.sql, &table.origin)?;
@@ -125,14 +120,14 @@ impl Bound {
     }
 
     /// Every word of the statement that names a column: perhaps too many, never too few.
-    fn find_columns(&self) -> Result<Vec<ColumnId>> {
+    fn find_columns(&self) -> Vec<ColumnId> {
         let mut wanted = BTreeSet::new();
         let queries = self.tables.iter().map(|(_, query)| query).chain([&self.query]);
         for query in queries {
             if reads_everything(query) {
-                return Ok((0u16..).zip(COLUMNS).map(|(id, _)| ColumnId(id)).collect());
+                return (0u16..).zip(COLUMNS).map(|(id, _)| ColumnId(id)).collect();
             }
-            for token in Tokenizer::new(&GenericDialect {}, &query.to_string()).tokenize()? {
+            for token in Tokenizer::new(&GenericDialect {}, &query.to_string()).tokenize().unwrap_or_default() {
                 if let Token::Word(word) = token
                     && let Some(id) = ColumnId::of(&word.value.to_lowercase())
                 {
@@ -140,11 +135,11 @@ impl Bound {
                 }
             }
         }
-        Ok(wanted.into_iter().collect())
+        wanted.into_iter().collect()
     }
 
     /// Columns of `events` that are read once the scope is set, too.
-    pub(crate) fn columns_in(&self, scope: &Scope) -> Vec<ColumnId> {
+    pub fn columns_in(&self, scope: &Scope) -> Vec<ColumnId> {
         let scoped = ["kind", "time_ns"].into_iter();
         let namespace = scope.namespace.iter().flat_map(|_| ["source_namespace", "destination_namespace"]);
         let service = scope.service.iter().flat_map(|_| ["client", "server"]);
@@ -153,7 +148,7 @@ impl Bound {
     }
 
     /// The whole statement over `events`.
-    pub(crate) fn statement(&self, scope: &Scope) -> Result<Query> {
+    pub fn statement(&self, scope: &Scope) -> Result<Query> {
         let columns: Vec<&str> = self.columns_in(scope).iter().map(|id| id.column().name).collect();
         let mut window = Vec::new();
         if let Some((since, until)) = scope.window {
@@ -241,12 +236,12 @@ fn ends_with(column: Expr, text: &str) -> Expr {
 
 /// The one query of a text.
 fn parse(sql: &str, origin: &str) -> Result<Query> {
-    let mut statements = Parser::parse_sql(&GenericDialect {}, sql).map_err(|error| anyhow!("{origin}: {error}"))?;
+    let mut statements = Parser::parse_sql(&GenericDialect {}, sql)
+        .map_err(|error| QuestionError::Sql { origin: origin.to_owned(), message: error.to_string() })?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Ok(*query),
-        (None, _) => bail!("{origin}: no query"),
-        (Some(_), false) => bail!("{origin}: more than one statement; ask one query at a time"),
-        (Some(_), true) => bail!("{origin}: not a query; only SELECT is answered"),
+        (Some(_), false) => Err(QuestionError::ManyStatements(origin.to_owned())),
+        _ => Err(QuestionError::NotAQuery(origin.to_owned())),
     }
 }
 
@@ -262,14 +257,11 @@ fn substitute(query: &mut Query, parameters: &BTreeMap<String, Literal>, origin:
         ControlFlow::Continue(())
     });
     let ControlFlow::Break(name) = outcome else { return Ok(()) };
-    let close = parameters.keys().max_by(|a, b| {
-        let similar = |known: &str| strsim::jaro_winkler(known, name.trim_start_matches('$'));
-        similar(a).total_cmp(&similar(b))
-    });
-    match close.filter(|known| strsim::jaro_winkler(known, name.trim_start_matches('$')) > 0.8) {
-        Some(known) => bail!("{origin}: unknown parameter {name} (did you mean ${known}?)"),
-        None => bail!("{origin}: unknown parameter {name}"),
-    }
+    let name = name.trim_start_matches('$').to_owned();
+    let likeness = |known: &str| strsim::jaro_winkler(known, &name);
+    let close = parameters.keys().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    let hint = close.filter(|known| likeness(known) > 0.8).map(|known| format!(" (did you mean ${known}?)"));
+    Err(QuestionError::UnknownParameter { origin: origin.to_owned(), name, hint: hint.unwrap_or_default() })
 }
 
 /// Tables that a query reads, without those that it defines itself.
@@ -340,8 +332,8 @@ fn with_tables(mut query: Query, tables: &[(String, Query)]) -> Result<Query> {
     Ok(query)
 }
 
-fn unknown_table(name: &str, catalogue: &Catalogue) -> anyhow::Error {
+fn unknown_table(name: &str, catalogue: &Catalogue) -> QuestionError {
     let mut tables = vec!["flows", "lost_events"];
     tables.extend(catalogue.tables().map(|table| table.name.as_str()));
-    anyhow!("no table {name}; there are {}", tables.join(", "))
+    QuestionError::UnknownTable { name: name.to_owned(), known: tables.join(", ") }
 }

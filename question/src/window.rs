@@ -1,11 +1,12 @@
 //! Moments and spans of time as people give them: Go's durations as the hubble CLI reads them, and days.
 
-use anyhow::{Result, anyhow, bail};
 use lookback_flow::time::parse_rfc3339;
+
+use crate::{QuestionError, Result};
 
 /// Which time a question is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub struct Asked {
     pub since: Option<String>,
     pub until: Option<String>,
     pub last: Option<String>,
@@ -13,9 +14,9 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// First and last moment, both inclusive: `first` and `last` are those of the data, and spans count back from `end`.
-    pub(crate) fn window(&self, first: i64, last: i64, end: i64) -> Result<(i64, i64)> {
+    pub fn window(&self, first: i64, last: i64, end: i64) -> Result<(i64, i64)> {
         let since = match (&self.since, &self.last) {
-            (Some(_), Some(_)) => bail!("--since and --last exclude each other"),
+            (Some(_), Some(_)) => return Err(QuestionError::SinceAndLast),
             (Some(since), None) => moment(since, end)?,
             (None, Some(span)) => end.saturating_sub(duration(span)?),
             (None, None) => first,
@@ -25,11 +26,10 @@ impl Asked {
             && (self.since.is_some() || self.until.is_some())
             && self.since.is_some() == self.until.is_some()
         {
-            bail!(
-                "the window ends before it begins: --since {since_text} --until {until_text}",
-                since_text = self.since.as_deref().unwrap_or_default(),
-                until_text = self.until.as_deref().unwrap_or_default()
-            );
+            return Err(QuestionError::Backwards {
+                since: self.since.clone().unwrap_or_default(),
+                until: self.until.clone().unwrap_or_default(),
+            });
         }
         Ok((since, until))
     }
@@ -40,17 +40,15 @@ fn moment(text: &str, end: i64) -> Result<i64> {
     if let Some(nanos) = parse_rfc3339(text).or_else(|| parse_rfc3339(&format!("{text}T00:00:00Z"))) {
         return Ok(nanos);
     }
-    let span = duration(text).map_err(|_| {
-        anyhow!("{text:?} is no moment: give 2026-03-01T10:00:00Z, 2026-03-01, or a span before the end of the data such as 5m")
-    })?;
+    let span = duration(text).map_err(|_| QuestionError::Moment { text: text.to_owned() })?;
     Ok(end.saturating_sub(span))
 }
 
 /// A span in nanoseconds: Go's durations (`1h30m`, `1.5s`, `300ms`) and days (`2d`).
-pub(crate) fn duration(text: &str) -> Result<i64> {
+pub fn duration(text: &str) -> Result<i64> {
     const UNITS: &[(&str, f64)] =
         &[("ns", 1.0), ("us", 1e3), ("µs", 1e3), ("ms", 1e6), ("s", 1e9), ("m", 60e9), ("h", 3600e9), ("d", 86_400e9)];
-    let bad = || anyhow!("{text:?} is no duration: give 5m, 1h30m, 300ms, 2d");
+    let bad = || QuestionError::Duration { text: text.to_owned() };
     let mut rest = text;
     let mut total = 0f64;
     if rest == "0" {
@@ -70,11 +68,12 @@ pub(crate) fn duration(text: &str) -> Result<i64> {
         rest = rest.get(letters..).ok_or_else(bad)?;
     }
     #[expect(clippy::cast_possible_truncation, reason = "bounded just before")]
-    if total < 9e18 { Ok(total.round() as i64) } else { Err(anyhow!("{text:?} is longer than 292 years")) }
+    if total < 9e18 { Ok(total.round() as i64) } else { Err(bad()) }
 }
 
 /// A span as people read it: `1h 30m`, `12.3ms`.
-pub(crate) fn human_span(nanos: i64) -> String {
+#[must_use]
+pub fn human_span(nanos: i64) -> String {
     let magnitude = nanos.unsigned_abs();
     let sign = if nanos < 0 { "-" } else { "" };
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
+
+use crate::{QuestionError, Result};
 
 include!(concat!(env!("OUT_DIR"), "/shipped.rs"));
 
 /// One question, or one of its variants.
 #[derive(Clone, Debug)]
-pub(crate) struct Question {
+pub struct Question {
     /// Name of the file without `.sql`, and without `.by-KEY` for a variant.
     pub name: String,
     /// The key of a variant: `pair` for `top-drop-reasons.by-pair.sql`.
@@ -28,16 +29,14 @@ pub(crate) struct Question {
 /// What a file says of itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Header {
+pub struct Header {
     pub title: String,
     /// What it answers, in a sentence.
     pub answers: String,
     pub theme: String,
     #[serde(default)]
-    #[expect(dead_code, reason = "read by reports, checked here")]
     pub audience: Vec<Audience>,
     #[serde(default)]
-    #[expect(dead_code, reason = "read by the browser and reports, checked here")]
     pub chart: Chart,
     /// What is counted, what makes it a lower bound, what is left out.
     #[serde(default)]
@@ -55,7 +54,7 @@ pub(crate) struct Header {
 /// Whom a question is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Audience {
+pub enum Audience {
     Incident,
     Compliance,
 }
@@ -63,7 +62,7 @@ pub(crate) enum Audience {
 /// How its answer is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Chart {
+pub enum Chart {
     #[default]
     None,
     Bar,
@@ -73,7 +72,7 @@ pub(crate) enum Chart {
 
 /// What a question needs to find in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) enum Needs {
+pub enum Needs {
     #[serde(rename = "drops")]
     Drops,
     #[serde(rename = "l7 http")]
@@ -91,14 +90,14 @@ pub(crate) enum Needs {
 /// Defaults of the flags that every question has.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Defaults {
+pub struct Defaults {
     pub limit: Option<u64>,
     pub last: Option<String>,
 }
 
 /// A question's own parameters, in the order of the file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Parameters(pub Vec<(String, Parameter)>);
+pub struct Parameters(pub Vec<(String, Parameter)>);
 
 impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -114,7 +113,7 @@ impl<'de> Deserialize<'de> for Parameters {
 /// One parameter.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Parameter {
+pub struct Parameter {
     #[serde(rename = "type")]
     pub kind: Kind,
     #[serde(default)]
@@ -130,7 +129,7 @@ pub(crate) struct Parameter {
 /// Type of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub enum Kind {
     Text,
     Integer,
     Number,
@@ -142,7 +141,7 @@ pub(crate) enum Kind {
 /// A column of the answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ResultColumn {
+pub struct ResultColumn {
     pub name: String,
     #[serde(default)]
     pub unit: Unit,
@@ -153,7 +152,7 @@ pub(crate) struct ResultColumn {
 /// Unit of a column, which decides how it is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Unit {
+pub enum Unit {
     #[default]
     #[serde(rename = "")]
     Plain,
@@ -179,11 +178,11 @@ impl Question {
         let header: Header = toml::from_str(&toml).map_err(|error| {
             let line =
                 error.span().map_or(1, |span| toml.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-            anyhow!("{origin}:{line}: {}", error.message())
+            QuestionError::Header { origin: origin.to_owned(), line, message: error.message().to_owned() }
         })?;
         let sql: String = text.lines().skip(header_lines).map(|line| line.to_owned() + "\n").collect();
         if sql.trim().is_empty() {
-            bail!("{origin}: no SELECT after the header");
+            return Err(QuestionError::NoSelect(origin.to_owned()));
         }
         let (name, by) = match stem.split_once(".by-") {
             Some((name, by)) => (name, Some(by.to_owned())),
@@ -193,14 +192,14 @@ impl Question {
     }
 
     /// The positional parameters, in the order of the file.
-    pub(crate) fn positional(&self) -> impl Iterator<Item = (&str, &Parameter)> {
+    pub fn positional(&self) -> impl Iterator<Item = (&str, &Parameter)> {
         self.header.parameters.0.iter().filter(|(_, own)| own.positional).map(|(name, own)| (name.as_str(), own))
     }
 }
 
 /// A table that is derived from flows.
 #[derive(Clone, Debug)]
-pub(crate) struct Table {
+pub struct Table {
     pub name: String,
     pub origin: String,
     pub sql: String,
@@ -208,14 +207,14 @@ pub(crate) struct Table {
 
 /// All questions and tables that are known.
 #[derive(Clone, Debug)]
-pub(crate) struct Catalogue {
+pub struct Catalogue {
     questions: BTreeMap<(String, Option<String>), Question>,
     tables: BTreeMap<String, Table>,
 }
 
 impl Catalogue {
     /// The shipped questions and those of the folders; of two with one name, the later folder's.
-    pub(crate) fn load(folders: &[PathBuf]) -> Result<Self> {
+    pub fn load(folders: &[PathBuf]) -> Result<Self> {
         let mut catalogue = Self { questions: BTreeMap::new(), tables: BTreeMap::new() };
         for (stem, text) in QUESTIONS {
             catalogue.add(Question::parse(stem, &format!("queries/{stem}.sql"), text)?);
@@ -236,11 +235,11 @@ impl Catalogue {
     }
 
     fn add_folder(&mut self, folder: &Path) -> Result<()> {
-        let entries = fs::read_dir(folder).with_context(|| format!("{}: cannot read the folder", folder.display()))?;
+        let entries = fs::read_dir(folder).map_err(|error| QuestionError::Io { path: folder.to_owned(), error })?;
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.sort();
         for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "sql")) {
-            let text = fs::read_to_string(file).with_context(|| format!("{}: cannot read it", file.display()))?;
+            let text = fs::read_to_string(file).map_err(|error| QuestionError::Io { path: file.clone(), error })?;
             let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             self.add(Question::parse(stem, &file.display().to_string(), &text)?);
         }
@@ -248,37 +247,42 @@ impl Catalogue {
     }
 
     /// The folders of a user's own questions: the configuration folder's, if it is there, and those named.
-    pub(crate) fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn folders(named: &[PathBuf]) -> Vec<PathBuf> {
         use etcetera::BaseStrategy as _;
         let own = etcetera::choose_base_strategy().ok().map(|dirs| dirs.config_dir().join("lookback").join("queries"));
         own.into_iter().filter(|folder| folder.is_dir()).chain(named.iter().cloned()).collect()
     }
 
     /// The questions, each once, by name.
-    pub(crate) fn questions(&self) -> impl Iterator<Item = &Question> {
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
         self.questions.values().filter(|question| question.by.is_none())
     }
 
     /// The keys of a question's variants.
-    pub(crate) fn variants(&self, name: &str) -> Vec<&str> {
+    #[must_use]
+    pub fn variants(&self, name: &str) -> Vec<&str> {
         self.questions.values().filter(|question| question.name == name).filter_map(|q| q.by.as_deref()).collect()
     }
 
     /// A question by name and key.
-    pub(crate) fn question(&self, name: &str, by: Option<&str>) -> Option<&Question> {
+    #[must_use]
+    pub fn question(&self, name: &str, by: Option<&str>) -> Option<&Question> {
         self.questions.get(&(name.to_owned(), by.map(str::to_owned)))
     }
 
-    pub(crate) fn table(&self, name: &str) -> Option<&Table> {
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.get(name)
     }
 
-    pub(crate) fn tables(&self) -> impl Iterator<Item = &Table> {
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
         self.tables.values()
     }
 
     /// Themes in the order in which they are listed.
-    pub(crate) fn themes(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn themes(&self) -> Vec<&str> {
         const ORDER: &[&str] = &["overview", "drops", "dns", "http", "kafka", "tcp", "map", "policy"];
         let themes: BTreeSet<&str> = self.questions().map(|question| question.header.theme.as_str()).collect();
         let known = ORDER.iter().copied().filter(|theme| themes.contains(theme));
