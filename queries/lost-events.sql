@@ -25,11 +25,11 @@
 -- [[columns]]
 -- name = "first_seen"
 -- unit = "time"
--- help = "First record."
+-- help = "First loss, as far as the records tell; else the first record."
 -- [[columns]]
 -- name = "last_seen"
 -- unit = "time"
--- help = "Last record."
+-- help = "Last loss, likewise."
 SELECT
   node_name, lost_source,
   sum(lost_count) AS lost,

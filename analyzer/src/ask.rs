@@ -43,12 +43,12 @@ fn subcommand(question: &Question, variants: &[&str]) -> Command {
     let columns: Vec<String> =
         header.columns.iter().map(|column| format!("  {:<18} {}", column.name, column.help)).collect();
     let after = format!("Columns:\n{}\n\nDefined in {}", columns.join("\n"), question.origin);
-    let mut command =
-        Command::new(question.name.clone()).about(header.title.clone()).long_about(long).after_help(after);
+    let mut command = Command::new(question.name.clone());
     for (name, parameter) in question.positional() {
         command = command.arg(argument(name, parameter).required(parameter.default.is_none()));
     }
-    command = Ask::augment_args(command);
+    // The description of `Ask` would stand for all questions, so each gets its own behind it.
+    command = Ask::augment_args(command).about(header.title.clone()).long_about(long).after_help(after);
     for (name, parameter) in header.parameters.0.iter().filter(|(_, parameter)| !parameter.positional) {
         command = command.arg(argument(name, parameter).long(name.replace('_', "-")).help_heading("Question"));
     }
@@ -85,7 +85,7 @@ fn argument(name: &str, parameter: &Parameter) -> Arg {
         Kind::Boolean => "BOOL".to_owned(),
         Kind::Choice => "CHOICE".to_owned(),
     };
-    let default = parameter.default.as_ref().map(plain);
+    let default = parameter.default_text();
     let help = match &default {
         Some(default) => format!("{} [default: {default}]", parameter.help),
         None => parameter.help.clone(),
@@ -102,17 +102,6 @@ fn argument(name: &str, parameter: &Parameter) -> Arg {
     arg
 }
 
-fn plain(value: &toml::Value) -> String {
-    match value {
-        toml::Value::String(text) => text.clone(),
-        toml::Value::Integer(number) => number.to_string(),
-        toml::Value::Float(number) => number.to_string(),
-        toml::Value::Boolean(value) => value.to_string(),
-        toml::Value::Datetime(time) => time.to_string(),
-        toml::Value::Array(_) | toml::Value::Table(_) => String::new(),
-    }
-}
-
 /// Runs what was asked.
 pub(crate) fn run(matches: &ArgMatches, catalogue: &Catalogue) -> Result<Outcome> {
     let Some((name, matches)) = matches.subcommand() else {
@@ -125,7 +114,7 @@ pub(crate) fn run(matches: &ArgMatches, catalogue: &Catalogue) -> Result<Outcome
     let mut parameters = BTreeMap::new();
     for (name, parameter) in &question.header.parameters.0 {
         let given = matches.try_get_one::<String>(name).ok().flatten().cloned();
-        let value = given.or_else(|| parameter.default.as_ref().map(plain));
+        let value = given.or_else(|| parameter.default_text());
         let literal = value.map_or(Ok(Literal::Null), |value| literal(&value, parameter.kind));
         parameters.insert(name.clone(), literal.with_context(|| format!("--{}", name.replace('_', "-")))?);
     }

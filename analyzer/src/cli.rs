@@ -11,7 +11,7 @@ use crate::render::Format;
 /// Reads the flow logs that Cilium Hubble exports (files, folders, patterns; plain, gzip, zstd or Parquet; also wrapped by
 /// container logs) and answers questions about them, each with the evidence that it rests on.
 #[derive(Debug, Parser)]
-#[command(name = "lookback", version, max_term_width = 110, propagate_version = true)]
+#[command(name = "lookback", version, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -35,14 +35,14 @@ pub(crate) struct Ask {
     /// Files, folders, patterns, or - for standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<String>,
-    #[command(flatten)]
-    pub scope: ScopeArgs,
     /// Most rows to give
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
     /// Print the bound SQL and what was read, instead of the answer
     #[arg(long)]
     pub explain: bool,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
     #[command(flatten)]
     pub read: ReadArgs,
     #[command(flatten)]
@@ -128,11 +128,11 @@ pub(crate) struct Sql {
     /// A query, which begins with SELECT or WITH; without one, a prompt. Then files, folders, patterns, or -
     #[arg(value_name = "QUERY | INPUT", required = true)]
     pub query_or_inputs: Vec<String>,
-    #[command(flatten)]
-    pub scope: ScopeArgs,
     /// Print the bound SQL and what was read, instead of the answer
     #[arg(long)]
     pub explain: bool,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
     #[command(flatten)]
     pub read: ReadArgs,
     #[command(flatten)]

@@ -82,12 +82,16 @@ fn is_numeric(cell: &Cell) -> bool {
     matches!(cell, Cell::Integer(_) | Cell::Fraction(_))
 }
 
+/// A column's name as a heading; a unit that every value shows is left out of it.
+fn heading(name: &str, unit: Unit) -> String {
+    let name = if unit == Unit::Ns { name.strip_suffix("_ns").unwrap_or(name) } else { name };
+    terminal(&name.replace('_', " ").to_uppercase()).into_owned()
+}
+
 fn write_table(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(
-        answer.columns.iter().map(|(name, _)| terminal(&name.replace('_', " ").to_uppercase()).into_owned()),
-    );
+    table.set_header(answer.columns.iter().map(|(name, unit)| heading(name, *unit)));
     let mut numeric = vec![false; answer.columns.len()];
     for row in 0..answer.rows.num_rows() {
         let mut cells = Vec::with_capacity(numeric.len());
@@ -107,6 +111,9 @@ fn write_table(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     }
     if answer.rows.num_rows() == 0 {
         return Ok(());
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
     for line in table.lines() {
         writeln!(out, "{}", line.trim_end())?;

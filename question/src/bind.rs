@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, SelectItem, SetExpr, Statement, UnaryOperator, Value, ValueWithSpan, Visit,
-    Visitor, visit_expressions_mut, visit_relations,
+    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, UnaryOperator, Value,
+    ValueWithSpan, Visit, Visitor, visit_expressions_mut, visit_relations,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::Parser;
@@ -291,30 +291,30 @@ impl Visitor for OwnTables {
     }
 }
 
-/// Whether a query takes all columns of a table of events.
+/// Whether some SELECT takes all columns of a table of events: `*` over it, not over a table made from it.
 fn reads_everything(query: &Query) -> bool {
     struct Stars(bool);
     impl Visitor for Stars {
         type Break = ();
 
-        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
-            self.0 |= stars(&query.body);
-            ControlFlow::Continue(())
-        }
-    }
-    fn stars(body: &SetExpr) -> bool {
-        match body {
-            SetExpr::Select(select) => select
-                .projection
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            let star = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+            let tables = select
+                .from
                 .iter()
-                .any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))),
-            SetExpr::SetOperation { left, right, .. } => stars(left) || stars(right),
-            _ => false,
+                .flat_map(|from| std::iter::once(&from.relation).chain(from.joins.iter().map(|join| &join.relation)));
+            let mut names = tables.filter_map(|table| match table {
+                TableFactor::Table { name, .. } => Some(name.to_string().to_lowercase()),
+                _ => None,
+            });
+            self.0 |= select.projection.iter().any(star)
+                && names.any(|name| matches!(name.as_str(), "flows" | "lost_events" | EVENTS));
+            ControlFlow::Continue(())
         }
     }
     let mut found = Stars(false);
     let _ = query.visit(&mut found);
-    found.0 && relations(query).iter().any(|name| matches!(name.as_str(), "flows" | "lost_events" | EVENTS))
+    found.0
 }
 
 /// Puts tables in front of a query's own.

@@ -126,6 +126,21 @@ pub struct Parameter {
     pub help: String,
 }
 
+impl Parameter {
+    /// The default as a user would write it.
+    #[must_use]
+    pub fn default_text(&self) -> Option<String> {
+        Some(match self.default.as_ref()? {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            toml::Value::Boolean(value) => value.to_string(),
+            toml::Value::Datetime(time) => time.to_string(),
+            toml::Value::Array(_) | toml::Value::Table(_) => return None,
+        })
+    }
+}
+
 /// Type of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

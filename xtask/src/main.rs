@@ -1,5 +1,7 @@
 //! Chores of the project that need code: `cargo xtask …`.
 
+mod bench;
+mod docs;
 mod exporter_line;
 mod splitmix;
 mod synth;
@@ -18,6 +20,10 @@ struct Xtask {
 
 #[derive(Subcommand, Debug)]
 enum Chore {
+    /// Measure questions over a log of a given size
+    Bench(bench::Args),
+    /// Write the pages that are made from tables and headers, or compare them
+    Docs(docs::Args),
     /// Make the logs under testdata/, or compare them
     Testdata(testdata::Args),
     /// Make exporter logs of any size, as the nodes of a small shop would write them
@@ -26,6 +32,8 @@ enum Chore {
 
 fn main() -> Result<()> {
     match Xtask::parse().chore {
+        Chore::Bench(args) => bench::run(&args),
+        Chore::Docs(args) => docs::run(&args),
         Chore::Testdata(args) => testdata::run(&args),
         Chore::Synth(args) => synth::run(&args),
     }

@@ -13,7 +13,7 @@ mod traffic;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -56,6 +56,12 @@ pub(crate) struct Args {
 enum Compress {
     None,
     Gz,
+}
+
+/// Writes a log with the defaults of the command.
+pub(crate) fn write(output: &Path, flows: u64) -> Result<()> {
+    let output = output.to_owned();
+    run(&Args { flows, nodes: 4, seed: 1, output, compress: Compress::None, max_size_mib: 128, rate: 1000 })
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {

@@ -1,53 +1,62 @@
 //! The evidence below an answer, for people.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use lookback_flow::time::rfc3339;
+use lookback_question::window::human_span;
 
 use super::{grouped, terminal};
 use crate::answer::Answer;
-use lookback_question::window::human_span;
 
 /// Most names that one line lists.
 const MOST: usize = 8;
 
-/// Writes what an answer rests on.
+/// Writes what an answer rests on, a heading and a text each, wrapped where standard error is a terminal.
 pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    let width = if io::stderr().is_terminal() { textwrap::termwidth() } else { usize::MAX };
+    for (heading, text) in lines(answer) {
+        let first = format!("{heading:<8}");
+        let options = textwrap::Options::new(width).initial_indent(&first).subsequent_indent("        ");
+        writeln!(out, "{}", textwrap::fill(&terminal(&text), options))?;
+    }
+    Ok(())
+}
+
+fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
     let evidence = &answer.evidence;
-    let files = match evidence.inputs.len() {
-        1 => "1 input".to_owned(),
-        count => format!("{count} inputs"),
-    };
-    let rejected = match evidence.rejected() {
-        0 => "none rejected".to_owned(),
-        count => {
-            let reasons: Vec<String> =
-                evidence.rejected_by_reason().iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-            format!("{} rejected: {}", grouped(count.into()), reasons.join(", "))
+    let mut lines = Vec::new();
+    let inputs = evidence.inputs.len();
+    let mut read = format!(
+        "{} lines of {inputs} {}",
+        grouped(evidence.lines().into()),
+        if inputs == 1 { "input" } else { "inputs" }
+    );
+    match evidence.rejected() {
+        0 => read.push_str(", none rejected"),
+        rejected => {
+            let reasons = evidence.rejected_by_reason();
+            let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            let rejected = grouped(rejected.into());
+            read.push_str(&format!(", {rejected} rejected: {} (--rejects FILE keeps them)", reasons.join(", ")));
         }
-    };
-    writeln!(out, "read    {} lines of {files}, {rejected}", grouped(evidence.lines().into()))?;
-    let kinds: Vec<String> = evidence
-        .kinds
-        .iter()
-        .map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count)))
-        .collect();
-    let nodes: Vec<String> = evidence.nodes.keys().map(|name| terminal(or_unnamed(name)).into_owned()).collect();
-    if !kinds.is_empty() {
-        writeln!(out, "events  {}, seen by {}", kinds.join(", "), listed(&nodes))?;
+    }
+    lines.push(("read", read));
+    if !evidence.kinds.is_empty() {
+        let kinds = evidence.kinds.iter();
+        let kinds: Vec<String> =
+            kinds.map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count))).collect();
+        let nodes: Vec<String> = evidence.nodes.keys().map(|name| or_unnamed(name).to_owned()).collect();
+        lines.push(("events", format!("{}, seen by {}", kinds.join(", "), listed(&nodes))));
     }
     if let Some((since, until)) = answer.window {
         let span = human_span(until.saturating_sub(since));
-        writeln!(out, "time    {} to {} ({span})", rfc3339(since), rfc3339(until))?;
+        lines.push(("time", format!("{} to {} ({span})", rfc3339(since), rfc3339(until))));
     }
     for input in &evidence.inputs {
-        if let Some(why) = &input.broken {
-            writeln!(out, "warning {}: {}", terminal(&input.name), terminal(why))?;
-        }
+        lines.extend(input.broken.as_ref().map(|why| ("warning", format!("{}: {why}", input.name))));
     }
-    for caveat in evidence.caveats(answer.window.unwrap_or((i64::MIN, i64::MAX))) {
-        writeln!(out, "warning {}", terminal(&caveat))?;
-    }
+    let window = answer.window.unwrap_or((i64::MIN, i64::MAX));
+    lines.extend(evidence.caveats(window).into_iter().map(|caveat| ("warning", caveat)));
     let oddities = &evidence.oddities;
     for (what, places) in [
         ("unknown fields, kept but not understood", &oddities.unknown_fields),
@@ -55,27 +64,28 @@ pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result
         ("values of another type than expected, kept but not used", &oddities.mistyped),
     ] {
         if !places.is_empty() {
-            let names: Vec<String> =
-                places.iter().map(|(place, count)| format!("{} ({count})", terminal(place))).collect();
-            writeln!(out, "warning {what}: {}", listed(&names))?;
+            let places: Vec<String> = places.iter().map(|(place, count)| format!("{place} ({count})")).collect();
+            lines.push(("warning", format!("{what}: {}", listed(&places))));
         }
     }
-    for passed_over in &evidence.passed_over {
-        writeln!(out, "passed over {}", terminal(passed_over))?;
-    }
+    lines.extend(evidence.passed_over.iter().map(|passed_over| ("skipped", passed_over.clone())));
     if !answer.notes.is_empty() {
-        writeln!(out, "note    {}", terminal(&answer.notes))?;
+        lines.push(("note", answer.notes.clone()));
     }
-    Ok(())
+    lines
 }
 
 fn kind_name(kind: &str, count: u64) -> &str {
     match (kind, count) {
         ("flow", 1) => "flow",
         ("flow", _) => "flows",
+        ("lost_events", 1) => "report of lost events",
         ("lost_events", _) => "reports of lost events",
+        ("agent_event", 1) => "agent event",
         ("agent_event", _) => "agent events",
+        ("debug_event", 1) => "debug event",
         ("debug_event", _) => "debug events",
+        ("node_status", 1) => "node status event",
         ("node_status", _) => "node status events",
         (other, _) => other,
     }
