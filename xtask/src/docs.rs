@@ -33,7 +33,30 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !stale.is_empty() {
         bail!("not as `cargo xtask docs` would write them: {}", stale.join(", "));
     }
+    let broken = broken_links(&docs.join(".."))?;
+    if !broken.is_empty() {
+        bail!("links to nothing: {}", broken.join(", "));
+    }
     Ok(())
+}
+
+/// Relative links of the Markdown pages that lead to no file.
+fn broken_links(root: &Path) -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    for folder in [root.to_owned(), root.join("docs"), root.join("queries"), root.join("testdata")] {
+        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let text = fs::read_to_string(&path)?;
+                let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+                let relative = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
+                let missing =
+                    relative.filter(|target| !folder.join(target.split('#').next().unwrap_or(target)).exists());
+                broken.extend(missing.map(|target| format!("{} -> {target}", path.display())));
+            }
+        }
+    }
+    Ok(broken)
 }
 
 fn columns() -> String {
