@@ -169,6 +169,19 @@ fn list(catalogue: &Catalogue, out: &mut dyn Write) -> Result<()> {
     )?)
 }
 
+/// In our words, when the mistake is a question that there is not.
+pub(crate) fn unknown_question(error: &clap::Error) -> Option<anyhow::Error> {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    let close = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(names)) => names.first(),
+        Some(ContextValue::String(name)) => Some(name),
+        _ => None,
+    };
+    let hint = close.map(|close| format!(" (did you mean {close}?)")).unwrap_or_default();
+    Some(anyhow::anyhow!("no question or command {name:?}{hint}; `lookback ask` lists the questions"))
+}
+
 /// The folders named by `--queries` anywhere on the command line; the questions in them become subcommands, so they must
 /// be known before it is parsed.
 pub(crate) fn query_folders(arguments: &[String]) -> Vec<PathBuf> {

@@ -3,40 +3,85 @@
 //! Batches cross to Polars and back through Arrow's C data interface, without a copy but for dictionary texts, which
 //! become views into their dictionary.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use anyhow::{Context as _, Result, anyhow};
-use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array};
+use anyhow::{Result, anyhow};
+use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use polars::frame::DataFrame;
-use polars::prelude::{CompatLevel, IntoLazy as _, LazyFrame, PlSmallStr, Series};
+use polars::prelude::{CompatLevel, IntoLazy as _, LazyFrame, PlSmallStr, PolarsResult, Series};
 use polars::sql::SQLContext;
-use sqlparser::ast::Query;
+use sqlparser::ast::{Query, With};
 
 use lookback_question::bind::EVENTS;
 
 /// Runs statements over one table of events.
 pub(crate) struct Engine {
     context: SQLContext,
+    /// What the context has registered, to put back what a nested WITH hides for a while.
+    tables: HashMap<String, LazyFrame>,
 }
 
 impl Engine {
     /// An engine whose table `events` is these batches, all of one schema.
     pub(crate) fn new(schema: &Schema, batches: &[RecordBatch]) -> Result<Self> {
-        let context = SQLContext::new();
-        context.register(EVENTS, frame(schema, batches)?);
-        Ok(Self { context })
+        let mut engine = Self { context: SQLContext::new(), tables: HashMap::new() };
+        engine.register(EVENTS, Some(frame(schema, batches)?));
+        Ok(engine)
     }
 
     /// Runs a statement.
     pub(crate) fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
-        let sql = statement.to_string();
         // Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.
-        let run = AssertUnwindSafe(|| self.context.execute(&sql).and_then(LazyFrame::collect));
+        let run = AssertUnwindSafe(|| self.evaluate(statement));
         let answer = catch_unwind(run).map_err(|_| anyhow!("the engine broke on this query"))?;
-        batch(&answer.context("the query failed")?)
+        batch(&answer.map_err(|error| anyhow!("the query failed: {}", brief(&error.to_string())))?)
     }
+
+    /// Runs a query after the tables of its WITH, each once. Left to itself, Polars would make such a table again wherever
+    /// it is named, and with it all that it is made from.
+    fn evaluate(&mut self, query: &Query) -> PolarsResult<DataFrame> {
+        let mut body = query.clone();
+        let plain = |with: &With| !with.recursive && with.cte_tables.iter().all(|table| table.alias.columns.is_empty());
+        let tables = body.with.take_if(|with| plain(with)).map(|with| with.cte_tables).unwrap_or_default();
+        let mut hidden = Vec::with_capacity(tables.len());
+        for table in tables {
+            let name = table.alias.name.value;
+            let frame = self.evaluate(&table.query)?.lazy();
+            hidden.push((name.clone(), self.register(&name, Some(frame))));
+        }
+        let answer = self.context.execute(&body.to_string()).and_then(LazyFrame::collect);
+        for (name, frame) in hidden.into_iter().rev() {
+            self.register(&name, frame);
+        }
+        answer
+    }
+
+    /// Registers a table or takes it away, and gives the one that had the name before.
+    fn register(&mut self, name: &str, frame: Option<LazyFrame>) -> Option<LazyFrame> {
+        match frame {
+            Some(frame) => {
+                self.context.register(name, frame.clone());
+                self.tables.insert(name.to_owned(), frame)
+            }
+            None => {
+                self.context.unregister(name);
+                self.tables.remove(name)
+            }
+        }
+    }
+}
+
+/// What Polars has to say of a mistake, without its inner plans, and without "valid columns", which are only those that
+/// this query made it read.
+fn brief(error: &str) -> &str {
+    let mut error = error.lines().next().unwrap_or_default();
+    for noise in ["; valid columns:", "; found:"] {
+        error = error.split(noise).next().unwrap_or(error);
+    }
+    error
 }
 
 fn frame(schema: &Schema, batches: &[RecordBatch]) -> Result<LazyFrame> {
@@ -73,7 +118,11 @@ fn batch(frame: &DataFrame) -> Result<RecordBatch> {
     let mut arrays = Vec::new();
     for column in frame.columns() {
         let series = column.as_materialized_series().rechunk();
-        let array = from_polars(series.to_arrow(0, CompatLevel::newest()))?;
+        let array = match series.dtype() {
+            // A column of nothing but NULL, whose layout the two libraries do not agree on.
+            polars::prelude::DataType::Null => new_null_array(&DataType::Utf8View, rows),
+            _ => from_polars(series.to_arrow(0, CompatLevel::newest()))?,
+        };
         fields.push(Field::new(column.name().as_str(), array.data_type().clone(), true));
         arrays.push(array);
     }

@@ -116,16 +116,16 @@ impl Reading {
         let source: Box<dyn Read + Send> = match input {
             Input::Stdin => Box::new(io::stdin()),
             Input::File(path) => {
-                let mut start = [0; 8];
+                let mut start = Vec::new();
                 let mut file = File::open(path).with_context(|| format!("{}: cannot open it", told.name))?;
-                let read = file.read(&mut start).with_context(|| format!("{}: cannot read it", told.name))?;
-                if sniff(start.get(..read).unwrap_or_default()) == Content::Parquet {
+                let read = (&mut file).take(8).read_to_end(&mut start);
+                read.with_context(|| format!("{}: cannot read it", told.name))?;
+                if sniff(&start) == Content::Parquet {
                     self.parquet(path, &mut told)?;
-                    self.evidence.inputs.push(told);
-                    return Ok(());
+                    return self.told(told, options);
                 }
-                io::Seek::rewind(&mut file).with_context(|| format!("{}: cannot read it", told.name))?;
-                Box::new(self.progress.wrap_read(file))
+                // Not rewound: a pipe such as bash's `<(…)` cannot be.
+                Box::new(self.progress.wrap_read(io::Cursor::new(start).chain(file)))
             }
         };
         match Chunks::new(source) {
@@ -133,6 +133,10 @@ impl Reading {
             // An error of the content, not of the line: what else was asked for is still read.
             Err(error) => told.broken = Some(error.to_string()),
         }
+        self.told(told, options)
+    }
+
+    fn told(&mut self, told: InputEvidence, options: &Options) -> Result<()> {
         if options.strict
             && let Some(why) = &told.broken
         {
@@ -143,10 +147,24 @@ impl Reading {
     }
 
     fn parquet(&mut self, path: &std::path::Path, told: &mut InputEvidence) -> Result<()> {
-        let reader = SegmentReader::open(path, &self.projection).with_context(|| told.name.clone())?;
-        told.lines = reader.rows;
+        let reader = match SegmentReader::open(path, &self.projection) {
+            Ok(reader) => reader,
+            Err(error) => {
+                told.broken = Some(error.to_string());
+                return Ok(());
+            }
+        };
         for batch in reader {
-            self.keep(batch.with_context(|| told.name.clone())?)?;
+            match batch {
+                Ok(batch) => {
+                    told.lines += batch.num_rows() as u64;
+                    self.keep(batch)?;
+                }
+                Err(error) => {
+                    told.broken = Some(error.to_string());
+                    return Ok(());
+                }
+            }
         }
         Ok(())
     }

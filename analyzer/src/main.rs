@@ -34,10 +34,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Outcome> {
-    let arguments: Vec<String> = std::env::args().collect();
+    // Only to find `--queries`; clap tells what is not UTF-8.
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let catalogue = Catalogue::load(&Catalogue::folders(&ask::query_folders(&arguments)))?;
     let command = Cli::command().mut_subcommand("ask", |ask| ask::with_questions(ask, &catalogue));
-    let matches = command.get_matches();
+    let matches = match command.try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return ask::unknown_question(&error).map_or_else(|| error.exit(), Err),
+    };
     if let Some(("ask", matches)) = matches.subcommand() {
         return ask::run(matches, &catalogue);
     }

@@ -1,11 +1,11 @@
 //! Asking: inputs are found and read, the query is bound to the window and scope, run, and written.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::{Context, Result, bail};
-use lookback_flow::inputs::find;
+use lookback_flow::inputs::{Found, find};
 
 use crate::answer::Answer;
 use crate::cli::{OutputArgs, ReadArgs, RelativeTo, ScopeArgs};
@@ -51,13 +51,14 @@ impl Asking<'_> {
     ) -> Result<Outcome> {
         // Mistakes in the question are told before anything long is read.
         let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
+        self.asked().check()?;
         if output.output == Format::Parquet && io::stdout().is_terminal() {
             bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
         }
         let scope =
             Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
         let found = find(inputs)?;
-        let mut options = reading(read)?;
+        let mut options = reading(read, &found)?;
         let loaded = load(&found, &bound.columns_in(&scope), &mut options)?;
         if let Some(out) = &mut options.rejects {
             out.flush().context("cannot write the rejected lines")?;
@@ -188,7 +189,8 @@ impl Asking<'_> {
     ) -> Result<()> {
         let rows: usize = loaded.batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
         let names: Vec<&str> = columns.iter().map(|id| id.column().name).collect();
-        writeln!(out, "-- {}", self.title)?;
+        // A query of several lines, as one comment.
+        writeln!(out, "-- {}", self.title.split_whitespace().collect::<Vec<_>>().join(" "))?;
         writeln!(out, "-- over events: {rows} rows of {} inputs", loaded.evidence.inputs.len())?;
         writeln!(out, "-- columns read: {}", names.join(", "))?;
         if let Some((since, until)) = window {
@@ -200,9 +202,12 @@ impl Asking<'_> {
 }
 
 /// How to read, from the flags.
-pub(crate) fn reading(read: &ReadArgs) -> Result<Options> {
+pub(crate) fn reading(read: &ReadArgs, found: &Found) -> Result<Options> {
     let rejects: Option<Box<dyn Write>> = match &read.rejects {
         Some(path) => {
+            if fs::canonicalize(path).is_ok_and(|target| found.inputs.iter().any(|input| input.is(&target))) {
+                bail!("{}: is an input; the rejected lines would be written over it", path.display());
+            }
             let file: File = OpenOptions::new()
                 .write(true)
                 .create(true)

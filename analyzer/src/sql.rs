@@ -27,10 +27,9 @@ pub(crate) fn run(args: &Sql, catalogue: &Catalogue) -> Result<Outcome> {
     }
 }
 
+/// Whether an argument is meant as a query: it has several words, and no file is called so.
 fn is_query(text: &str) -> bool {
-    let word: String = text.trim_start().chars().take_while(char::is_ascii_alphabetic).collect();
-    ["select", "with", "values", "table"].contains(&word.to_lowercase().as_str())
-        && !std::path::Path::new(text).exists()
+    text.split_whitespace().nth(1).is_some() && !std::path::Path::new(text).exists()
 }
 
 fn asking<'a>(sql: &'a str, args: &'a Sql) -> Asking<'a> {
@@ -92,7 +91,7 @@ fn answer(sql: &str, found: &Found, args: &Sql, catalogue: &Catalogue) -> Result
     let asking = asking(sql, args);
     let scope = Scope { window: None, namespace: args.scope.namespace.clone(), service: args.scope.service.clone() };
     let bound = asking.bound(&BTreeMap::new(), catalogue)?;
-    let loaded: Loaded = load(found, &bound.columns_in(&scope), &mut reading(&args.read)?)?;
+    let loaded: Loaded = load(found, &bound.columns_in(&scope), &mut reading(&args.read, found)?)?;
     let (statement, window) = asking.statement(&loaded, &scope, catalogue)?;
     let answer = asking.answer(loaded, &statement, window)?;
     let output = OutputArgs { fail_if_empty: false, ..args.output.clone() };

@@ -32,6 +32,12 @@ impl Input {
             Self::File(path) => path.display().to_string(),
         }
     }
+
+    /// Whether it is this file, whose path has no links in it.
+    #[must_use]
+    pub fn is(&self, canonical: &Path) -> bool {
+        matches!(self, Self::File(path) if fs::canonicalize(path).is_ok_and(|own| own == canonical))
+    }
 }
 
 /// What the arguments stand for.
@@ -121,11 +127,14 @@ fn walk(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
         for entry in entries {
             let entry = entry.map_err(|error| InputError::Io { path: folder.clone(), error })?;
             let (path, name) = (entry.path(), entry.file_name());
-            let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+            let name = name.to_string_lossy();
+            if name.starts_with('.') {
+                continue;
+            }
             // A link to a folder is not followed: it could lead around in a circle.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if ENDINGS.iter().any(|ending| plain(name).ends_with(ending)) && path.is_file() {
+            } else if ENDINGS.iter().any(|ending| plain(&name).ends_with(ending)) && path.is_file() {
                 files.push(path);
             }
         }

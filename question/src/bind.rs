@@ -14,7 +14,7 @@ use sqlparser::ast::{
     ValueWithSpan, Visit, Visitor, visit_expressions_mut, visit_relations,
 };
 use sqlparser::dialect::GenericDialect;
-use sqlparser::parser::Parser;
+use sqlparser::parser::{Parser, ParserOptions};
 use sqlparser::tokenizer::{Span, Token, Tokenizer};
 
 use crate::catalogue::Catalogue;
@@ -45,7 +45,8 @@ impl Literal {
         };
         match self {
             Self::Null => value(Value::Null),
-            Self::Text(text) => value(Value::SingleQuotedString(text.clone())),
+            // Escaped as it stands in a statement, as `parse` leaves what it reads.
+            Self::Text(text) => value(Value::SingleQuotedString(text.replace('\'', "''"))),
             Self::Integer(integer) => number(integer.to_string()),
             // `{:?}` keeps the point, so that an engine sees a fraction.
             Self::Number(fraction) => number(format!("{fraction:?}")),
@@ -234,9 +235,13 @@ fn ends_with(column: Expr, text: &str) -> Expr {
     })
 }
 
-/// The one query of a text.
+/// The one query of a text. Texts and names keep their escapes: sqlparser does not escape what it prints when a quote
+/// stands behind a backslash or another quote, so that only what is escaped already comes out as it went in.
 fn parse(sql: &str, origin: &str) -> Result<Query> {
-    let mut statements = Parser::parse_sql(&GenericDialect {}, sql)
+    let options = ParserOptions::new().with_unescape(false);
+    let parser = Parser::new(&GenericDialect {}).with_options(options).try_with_sql(sql);
+    let mut statements = parser
+        .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| QuestionError::Sql { origin: origin.to_owned(), message: error.to_string() })?;
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Ok(*query),

@@ -103,7 +103,9 @@ impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let table = toml::Table::deserialize(deserializer)?;
         let parameters = table.into_iter().map(|(name, value)| {
-            let parameter = value.try_into().map_err(|error| serde::de::Error::custom(format!("{name}: {error}")))?;
+            let bad = |why: &str| serde::de::Error::custom(format!("parameter {name}: {why}"));
+            let parameter: Parameter = value.try_into().map_err(|error: toml::de::Error| bad(error.message()))?;
+            parameter.check(&name).map_err(|why| bad(&why))?;
             Ok((name, parameter))
         });
         Ok(Self(parameters.collect::<Result<_, _>>()?))
@@ -126,7 +128,61 @@ pub struct Parameter {
     pub help: String,
 }
 
+/// Names of the flags that every question has.
+pub const RESERVED: &[&str] = &[
+    "by",
+    "explain",
+    "fail_if_empty",
+    "help",
+    "inputs",
+    "last",
+    "limit",
+    "namespace",
+    "output",
+    "queries",
+    "quiet",
+    "raw",
+    "rejects",
+    "relative_to",
+    "service",
+    "since",
+    "strict",
+    "until",
+    "version",
+];
+
 impl Parameter {
+    /// What of it could not be a flag, or an argument before the inputs.
+    fn check(&self, name: &str) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(plain) {
+            return Err("a name is of a to z, 0 to 9 and _, and begins with a letter".to_owned());
+        }
+        if RESERVED.contains(&name) {
+            return Err("every question has a flag of this name".to_owned());
+        }
+        if (self.kind == Kind::Choice) == self.choices.is_empty() {
+            return Err("a choice, and nothing else, has choices = […]".to_owned());
+        }
+        if self.positional && self.default.is_some() {
+            return Err("what is taken by its place comes before the inputs and can have no default".to_owned());
+        }
+        let Some(default) = &self.default else { return Ok(()) };
+        let fits = match (self.kind, default) {
+            (Kind::Text, toml::Value::String(_))
+            | (Kind::Integer, toml::Value::Integer(_))
+            | (Kind::Number, toml::Value::Integer(_) | toml::Value::Float(_))
+            | (Kind::Boolean, toml::Value::Boolean(_)) => true,
+            (Kind::Duration, toml::Value::String(text)) => crate::window::duration(text).is_ok(),
+            (Kind::Choice, toml::Value::String(text)) => self.choices.contains(text),
+            _ => false,
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(format!("the default {} is not of its type", self.default_text().unwrap_or_default()))
+    }
+
     /// The default as a user would write it.
     #[must_use]
     pub fn default_text(&self) -> Option<String> {
@@ -184,6 +240,7 @@ pub enum Unit {
 impl Question {
     /// Reads a question from the text of its file.
     fn parse(stem: &str, origin: &str, text: &str) -> Result<Self> {
+        let text = text.trim_start_matches('\u{feff}');
         let header_lines = text.lines().take_while(|line| line.starts_with("--")).count();
         let toml: String = text
             .lines()
@@ -193,8 +250,12 @@ impl Question {
         let header: Header = toml::from_str(&toml).map_err(|error| {
             let line =
                 error.span().map_or(1, |span| toml.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-            QuestionError::Header { origin: origin.to_owned(), line, message: error.message().to_owned() }
+            QuestionError::Header { origin: origin.to_owned(), line, message: error.message().trim().to_owned() }
         })?;
+        if let Some(error) = header.defaults.last.as_deref().and_then(|last| crate::window::duration(last).err()) {
+            let line = text.lines().position(|line| line.contains("last")).map_or(1, |at| at + 1);
+            return Err(QuestionError::Header { origin: origin.to_owned(), line, message: error.to_string() });
+        }
         let sql: String = text.lines().skip(header_lines).map(|line| line.to_owned() + "\n").collect();
         if sql.trim().is_empty() {
             return Err(QuestionError::NoSelect(origin.to_owned()));
@@ -253,7 +314,8 @@ impl Catalogue {
         let entries = fs::read_dir(folder).map_err(|error| QuestionError::Io { path: folder.to_owned(), error })?;
         let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.sort();
-        for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "sql")) {
+        for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "sql") && file.is_file())
+        {
             let text = fs::read_to_string(file).map_err(|error| QuestionError::Io { path: file.clone(), error })?;
             let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             self.add(Question::parse(stem, &file.display().to_string(), &text)?);

@@ -41,8 +41,10 @@ pub enum QuestionError {
     Moment { text: String },
     #[error("--since and --last exclude each other")]
     SinceAndLast,
-    #[error("the window ends before it begins: --since {since} --until {until}")]
-    Backwards { since: String, until: String },
+    #[error("the window ends before it begins: {from} --until {until}")]
+    Backwards { from: String, until: String },
+    #[error("{name}: {error}")]
+    Flag { name: &'static str, error: Box<QuestionError> },
 }
 
 type Result<T, E = QuestionError> = std::result::Result<T, E>;

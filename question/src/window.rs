@@ -17,22 +17,42 @@ impl Asked {
     pub fn window(&self, first: i64, last: i64, end: i64) -> Result<(i64, i64)> {
         let since = match (&self.since, &self.last) {
             (Some(_), Some(_)) => return Err(QuestionError::SinceAndLast),
-            (Some(since), None) => moment(since, end)?,
-            (None, Some(span)) => end.saturating_sub(duration(span)?),
-            (None, None) => first,
+            (Some(since), None) => Some(flag("--since", moment(since, end))?),
+            (None, Some(span)) => Some(end.saturating_sub(flag("--last", duration(span))?)),
+            (None, None) => None,
         };
-        let until = self.until.as_deref().map_or(Ok(last), |until| moment(until, end))?;
-        if since > until
-            && (self.since.is_some() || self.until.is_some())
-            && self.since.is_some() == self.until.is_some()
-        {
-            return Err(QuestionError::Backwards {
-                since: self.since.clone().unwrap_or_default(),
-                until: self.until.clone().unwrap_or_default(),
-            });
-        }
-        Ok((since, until))
+        let until = self.until.as_deref().map(|until| flag("--until", moment(until, end))).transpose()?;
+        Ok(match (since, until) {
+            (Some(since), Some(until)) if since > until => {
+                let from = match (&self.since, &self.last) {
+                    (Some(since), _) => format!("--since {since}"),
+                    (None, last) => format!("--last {}", last.as_deref().unwrap_or_default()),
+                };
+                return Err(QuestionError::Backwards { from, until: self.until.clone().unwrap_or_default() });
+            }
+            // Behind the data or before it: a window without flows, and still one that ends after it begins.
+            (Some(since), None) => (since, last.max(since)),
+            (None, Some(until)) => (first.min(until), until),
+            (since, until) => (since.unwrap_or(first), until.unwrap_or(last)),
+        })
     }
+
+    /// Finds what cannot be read, before there are data to count back from.
+    pub fn check(&self) -> Result<()> {
+        for alone in [
+            Self { since: self.since.clone(), ..Self::default() },
+            Self { until: self.until.clone(), ..Self::default() },
+            Self { last: self.last.clone(), ..Self::default() },
+        ] {
+            alone.window(0, 0, 0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Names the flag whose value is wrong.
+fn flag<T>(name: &'static str, value: Result<T>) -> Result<T> {
+    value.map_err(|error| QuestionError::Flag { name, error: Box::new(error) })
 }
 
 /// A moment: RFC 3339, a date, or a span before the end.
@@ -131,6 +151,26 @@ mod tests {
         assert!(asked.window(0, 1, 1).is_err());
         let both = Asked { since: Some("5m".into()), last: Some("5m".into()), until: None };
         assert!(both.window(0, 1, 1).is_err());
+        let last = Asked { since: None, until: Some("10m".into()), last: Some("5m".into()) };
+        let error = last.window(0, 1, 1).unwrap_err().to_string();
+        assert_eq!(error, "the window ends before it begins: --last 5m --until 10m");
+    }
+
+    #[test]
+    fn a_window_beside_the_data_is_empty_and_not_backwards() {
+        let behind = Asked { since: Some("1970-01-02".into()), ..Asked::default() };
+        assert_eq!(behind.window(3, 5, 5).unwrap(), (86_400_000_000_000, 86_400_000_000_000));
+        let before = Asked { until: Some("1970-01-01".into()), ..Asked::default() };
+        assert_eq!(before.window(3, 5, 5).unwrap(), (0, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_flag() {
+        let asked = Asked { since: Some("2026-03-01".into()), until: Some("soon".into()), last: None };
+        assert!(asked.check().unwrap_err().to_string().starts_with("--until: \"soon\" is no moment"));
+        let asked = Asked { last: Some("5x".into()), ..Asked::default() };
+        assert!(asked.check().unwrap_err().to_string().starts_with("--last: \"5x\" is no duration"));
+        Asked { since: Some("2026-03-01".into()), until: Some("5m".into()), last: None }.check().unwrap();
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !stale.is_empty() {
         bail!("not as `cargo xtask docs` would write them: {}", stale.join(", "));
     }
-    let broken = broken_links(&docs.join(".."))?;
+    let broken = broken_links(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
     if !broken.is_empty() {
         bail!("links to nothing: {}", broken.join(", "));
     }

@@ -30,9 +30,9 @@ fn drives(c: char) -> bool {
             | '\u{e0000}'..='\u{e007f}')
 }
 
-/// For a spreadsheet: a text that would be read as a formula is quoted.
+/// For a spreadsheet: a text that would be read as a formula is quoted, also where blanks before it would be trimmed.
 pub(super) fn spreadsheet(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r', '\n']) {
         Cow::Owned(format!("'{text}"))
     } else {
         Cow::Borrowed(text)
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn no_formula_in_a_spreadsheet() {
-        for text in ["=1+1", "+1", "-1", "@x"] {
+        for text in ["=1+1", "+1", "-1", "@x", " =1", "\n=1", "\tx"] {
             assert_eq!(spreadsheet(text), format!("'{text}"));
         }
         assert_eq!(spreadsheet("a=1"), "a=1");
