@@ -190,3 +190,23 @@ pub(crate) fn query_folders(arguments: &[String]) -> Vec<PathBuf> {
     let joined = arguments.iter().filter_map(|argument| argument.strip_prefix("--queries="));
     spaced.chain(joined).map(PathBuf::from).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use lookback_question::catalogue::RESERVED;
+
+    use super::*;
+
+    #[test]
+    fn no_parameter_of_a_question_can_take_the_name_of_a_flag() {
+        let command = Ask::augment_args(Command::new("ask"));
+        let names: Vec<&str> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+        assert!(names.iter().all(|name| RESERVED.contains(name)), "{names:?}");
+    }
+
+    #[test]
+    fn every_question_makes_a_command() {
+        let catalogue = Catalogue::load(&[]).unwrap();
+        with_questions(Command::new("ask"), &catalogue).debug_assert();
+    }
+}

@@ -5,9 +5,10 @@
 //! 2. A bad line is counted and passed over; a file that breaks off gives what stood before the break.
 //! 3. Only the columns asked for are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
 use arrow::array::RecordBatch;
@@ -56,6 +57,7 @@ pub(crate) fn load(found: &Found, wanted: &[ColumnId], options: &mut Options) ->
         workloads: Workloads::default(),
         batches: Vec::new(),
         evidence: Evidence::default(),
+        seen: HashSet::new(),
         progress: progress(found, options.progress),
     };
     reading.evidence.passed_over =
@@ -64,6 +66,7 @@ pub(crate) fn load(found: &Found, wanted: &[ColumnId], options: &mut Options) ->
         reading.input(input, options)?;
     }
     reading.progress.finish_and_clear();
+    reading.evidence.join_nodes();
     let Reading { batches, evidence, workloads, .. } = reading;
     let batches = batches.into_par_iter().map(|batch| derive(&batch, wanted, &workloads)).collect::<Result<_, _>>()?;
     let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
@@ -89,12 +92,20 @@ struct Reading {
     workloads: Workloads,
     batches: Vec<RecordBatch>,
     evidence: Evidence,
+    /// Hashes of the lines so far.
+    seen: HashSet<u64>,
     progress: ProgressBar,
 }
+
+/// Most lines that are compared with each other; beyond, lines that come again are not told.
+const MOST_COMPARED: usize = 4_000_000;
 
 /// What came of one chunk.
 struct Decoded {
     batch: RecordBatch,
+    evidence: Evidence,
+    workloads: Workloads,
+    hashes: Vec<u64>,
     lines: u64,
     rejected: BTreeMap<&'static str, u64>,
     /// The rejected lines that are wanted.
@@ -158,7 +169,11 @@ impl Reading {
             match batch {
                 Ok(batch) => {
                     told.lines += batch.num_rows() as u64;
-                    self.keep(batch)?;
+                    self.evidence.count(&batch)?;
+                    if self.learns {
+                        self.workloads.learn(&batch)?;
+                    }
+                    self.batches.push(batch);
                 }
                 Err(error) => {
                     told.broken = Some(error.to_string());
@@ -170,12 +185,14 @@ impl Reading {
     }
 
     fn lines(&mut self, mut chunks: Chunks, told: &mut InputEvidence, options: &mut Options) -> Result<()> {
-        let at_once = rayon::current_num_threads() * 2;
         let wanted = match (&options.rejects, options.strict) {
             (_, true) => Wanted::First,
             (Some(_), false) => Wanted::All,
             (None, false) => Wanted::None,
         };
+        let learns = self.learns;
+        // Rejected lines that are kept take memory until they are written.
+        let at_once = rayon::current_num_threads() * if wanted == Wanted::All { 1 } else { 2 };
         loop {
             let mut some = Vec::with_capacity(at_once);
             while some.len() < at_once {
@@ -191,19 +208,21 @@ impl Reading {
             if some.is_empty() {
                 return Ok(());
             }
-            let broken = told.broken.is_some();
             let decoded: Vec<Result<Decoded>> =
-                some.par_iter().map(|chunk| decode(chunk, &self.projection, wanted, broken)).collect();
-            for decoded in decoded {
-                self.chunk(decoded?, told, options)?;
-            }
-            if broken {
-                return Ok(());
+                some.par_iter().map(|chunk| decode(chunk, &self.projection, learns, wanted)).collect();
+            for (chunk, decoded) in some.iter().zip(decoded) {
+                self.chunk(chunk, decoded?, told, options)?;
             }
         }
     }
 
-    fn chunk(&mut self, decoded: Decoded, told: &mut InputEvidence, options: &mut Options) -> Result<()> {
+    fn chunk(
+        &mut self,
+        chunk: &Chunk,
+        decoded: Decoded,
+        told: &mut InputEvidence,
+        options: &mut Options,
+    ) -> Result<()> {
         told.lines += decoded.lines;
         self.evidence.oddities.merge(decoded.oddities);
         for (reason, count) in decoded.rejected {
@@ -219,50 +238,55 @@ impl Reading {
                     "line": reject.line,
                     "reason": reject.reason,
                     "detail": reject.detail,
-                    "text": String::from_utf8_lossy(&reject.text),
+                    "text": String::from_utf8_lossy(chunk.bytes.get(reject.text).unwrap_or_default()),
                 });
                 writeln!(out, "{line}").context("cannot write the rejected lines")?;
             }
         }
-        self.keep(decoded.batch)
-    }
-
-    fn keep(&mut self, batch: RecordBatch) -> Result<()> {
-        self.evidence.count(&batch)?;
-        if self.learns {
-            self.workloads.learn(&batch)?;
+        for hash in decoded.hashes {
+            if self.seen.len() < MOST_COMPARED {
+                self.evidence.repeated += u64::from(!self.seen.insert(hash));
+            }
         }
-        self.batches.push(batch);
+        self.evidence.merge(decoded.evidence);
+        self.workloads.merge(&decoded.workloads);
+        self.batches.push(decoded.batch);
         Ok(())
     }
 }
 
-fn decode(chunk: &Chunk, projection: &Projection, wanted: Wanted, broken: bool) -> Result<Decoded> {
+fn decode(chunk: &Chunk, projection: &Projection, learns: bool, wanted: Wanted) -> Result<Decoded> {
     let mut decoder = Decoder::new(projection.clone());
-    let (mut lines, mut last) = (0, chunk.first_line);
+    let (mut lines, mut last, mut start) = (0, chunk.first_line, 0);
     let mut rejected = BTreeMap::new();
     let mut rejects: Vec<Reject> = Vec::new();
-    let mut reject = |line: u64, reason: &'static str, bad: &Bad, text: &[u8]| {
+    let mut reject = |line: u64, reason: &'static str, bad: &Bad, text: Range<usize>| {
         *rejected.entry(reason).or_insert(0) += 1;
         if wanted == Wanted::All || (wanted == Wanted::First && rejects.is_empty()) {
-            let text = text.get(..text.len().min(REJECT_BYTES)).unwrap_or_default().to_owned();
+            let text = text.start..text.end.min(text.start + REJECT_BYTES);
             rejects.push(Reject { line, reason, detail: bad.to_string(), text });
         }
     };
-    for (number, line, torn) in chunk.lines() {
+    for (number, line, open) in chunk.lines() {
         lines += 1;
         last = number;
         if let Err(bad) = decoder.line(line) {
-            // A last line without its end was cut off while it was written or copied.
-            let cut_off = torn && (broken || bad == Bad::Truncated);
-            reject(number, if cut_off { "torn" } else { bad.reason() }, &bad, line);
+            // A last line that is bad and has no line feed was cut off while it was written or copied.
+            let torn = open && bad != Bad::Empty;
+            reject(number, if torn { "torn" } else { bad.reason() }, &bad, start..start + line.len());
         }
+        start += line.len() + 1;
     }
     if let Err(bad) = decoder.end() {
-        reject(last, bad.reason(), &bad, b"");
+        reject(last, bad.reason(), &bad, 0..0);
     }
-    let (oddities, batch) = (decoder.oddities(), decoder.finish()?);
-    Ok(Decoded { batch, lines, rejected, rejects, oddities })
+    let (hashes, oddities, batch) = (decoder.hashes(), decoder.oddities(), decoder.finish()?);
+    let (mut evidence, mut workloads) = (Evidence::default(), Workloads::default());
+    evidence.count(&batch)?;
+    if learns {
+        workloads.learn(&batch)?;
+    }
+    Ok(Decoded { batch, evidence, workloads, hashes, lines, rejected, rejects, oddities })
 }
 
 /// Bytes of a rejected line that are kept.

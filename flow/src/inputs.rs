@@ -45,7 +45,7 @@ impl Input {
 pub struct Found {
     pub inputs: Vec<Input>,
     /// Files that were passed over, and why.
-    pub passed_over: Vec<(PathBuf, &'static str)>,
+    pub passed_over: Vec<(PathBuf, String)>,
 }
 
 /// Why there is nothing to read.
@@ -67,7 +67,7 @@ pub enum InputError {
 /// When an argument names nothing that can be read.
 pub fn find<S: AsRef<str>>(arguments: &[S]) -> Result<Found, InputError> {
     let mut found = Found::default();
-    let mut seen = BTreeSet::new();
+    let mut files = Vec::new();
     for argument in arguments {
         let argument = argument.as_ref();
         if argument == "-" {
@@ -77,69 +77,86 @@ pub fn find<S: AsRef<str>>(arguments: &[S]) -> Result<Found, InputError> {
             continue;
         }
         let path = Path::new(argument);
-        let mut files = Vec::new();
         if path.is_dir() {
-            let mut all = walk(path)?;
-            pass_over_twins(&mut all, &mut found);
-            if all.is_empty() {
+            let before = files.len();
+            walk(path, &mut files, &mut found)?;
+            if files.len() == before {
                 return Err(InputError::EmptyFolder(path.to_owned()));
             }
-            files.extend(all);
         } else if !path.exists() && argument.contains(['*', '?', '[']) {
             let paths = glob::glob(argument).map_err(|error| InputError::Pattern(argument.to_owned(), error))?;
-            let mut all = Vec::new();
-            for path in paths.flatten() {
+            let before = files.len();
+            for path in paths {
+                let path =
+                    path.map_err(|error| InputError::Io { path: error.path().to_owned(), error: error.into() })?;
                 if path.is_dir() {
-                    all.extend(walk(&path)?);
+                    walk(&path, &mut files, &mut found)?;
+                } else if is_left_alone(&path) {
+                    found.passed_over.push((path, "hidden, or half written".to_owned()));
                 } else {
-                    all.push(path);
+                    files.push(path);
                 }
             }
-            pass_over_twins(&mut all, &mut found);
-            if all.is_empty() {
+            if files.len() == before {
                 return Err(InputError::NoMatch(argument.to_owned()));
             }
-            files.extend(all);
         } else {
             // A file named outright is read whatever it is called; that it is there is found out here, not later.
             fs::metadata(path).map_err(|error| InputError::Io { path: path.to_owned(), error })?;
             files.push(path.to_owned());
         }
-        files.sort_by_cached_key(|path| order(path));
-        for file in files {
-            let identity = fs::canonicalize(&file).unwrap_or_else(|_| file.clone());
-            if seen.insert(identity) {
-                found.inputs.push(Input::File(file));
-            } else {
-                found.passed_over.push((file, "named twice"));
-            }
+    }
+    pass_over_twins(&mut files, &mut found);
+    files.sort_by_cached_key(|path| order(path));
+    let mut seen = BTreeSet::new();
+    for file in files {
+        if seen.insert(fs::canonicalize(&file).unwrap_or_else(|_| file.clone())) {
+            found.inputs.push(Input::File(file));
+        } else {
+            found.passed_over.push((file, "named twice".to_owned()));
         }
     }
     Ok(found)
 }
 
-/// The files below a folder that are named like flow logs; hidden ones and half compressed ones are left alone.
-fn walk(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let mut files = Vec::new();
+/// Adds the files below a folder that are named like flow logs, and tells how many are not.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>, found: &mut Found) -> Result<(), InputError> {
     let mut folders = vec![folder.to_owned()];
+    let mut others = 0;
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder).map_err(|error| InputError::Io { path: folder.clone(), error })?;
         for entry in entries {
             let entry = entry.map_err(|error| InputError::Io { path: folder.clone(), error })?;
-            let (path, name) = (entry.path(), entry.file_name());
-            let name = name.to_string_lossy();
-            if name.starts_with('.') {
+            let path = entry.path();
+            if is_left_alone(&path) {
                 continue;
             }
             // A link to a folder is not followed: it could lead around in a circle.
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 folders.push(path);
-            } else if ENDINGS.iter().any(|ending| plain(&name).ends_with(ending)) && path.is_file() {
+            } else if is_log(&entry.file_name().to_string_lossy()) && path.is_file() {
                 files.push(path);
+            } else {
+                others += 1;
             }
         }
     }
-    Ok(files)
+    if others > 0 {
+        found.passed_over.push((folder.to_owned(), format!("{others} files in it are not named like flow logs")));
+    }
+    Ok(())
+}
+
+/// Whether a folder's file is taken for a log: by its ending, or by what a rotation left behind it (`0.log.20260301-100000`,
+/// `a.log.1`).
+fn is_log(name: &str) -> bool {
+    ENDINGS.iter().any(|ending| plain(name).ends_with(ending)) || name.contains(".log.")
+}
+
+/// Whether a file is none of the user's: hidden, or what the exporter has not finished compressing.
+fn is_left_alone(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    name.starts_with('.') || name.ends_with(".tmp")
 }
 
 /// The name without the ending of its compression.
@@ -154,7 +171,7 @@ fn pass_over_twins(files: &mut Vec<PathBuf>, found: &mut Found) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let twin = plain(name) != name && all.contains(&path.with_file_name(plain(name)));
         if twin {
-            found.passed_over.push((path.clone(), "the same file is there uncompressed"));
+            found.passed_over.push((path.clone(), "the same file is there uncompressed".to_owned()));
         }
         !twin
     });
@@ -232,6 +249,23 @@ mod tests {
         let folder = folder(&["a.log", "a.log.gz", "b.log.zst"]);
         let found = find(&[folder.path().to_str().unwrap()]).unwrap();
         assert_eq!(names(&found), ["a.log", "b.log.zst"]);
+        assert_eq!(found.passed_over.len(), 1, "{:?}", found.passed_over);
+    }
+
+    #[test]
+    fn twins_are_found_whichever_way_they_are_named() {
+        let folder = folder(&["a.log", "a.log.gz", "a.log.gz.tmp", ".a.log"]);
+        let each = ["a.log.gz", "a.log"].map(|name| folder.path().join(name).display().to_string());
+        assert_eq!(names(&find(&each).unwrap()), ["a.log"]);
+        let pattern = folder.path().join("*").display().to_string();
+        assert_eq!(names(&find(&[pattern]).unwrap()), ["a.log"]);
+    }
+
+    #[test]
+    fn what_the_kubelet_and_logrotate_leave_behind_is_read() {
+        let folder = folder(&["0.log", "0.log.20260301-100000", "0.log.20260301-090000.gz", "a.log.1", "a.txt"]);
+        let found = find(&[folder.path().to_str().unwrap()]).unwrap();
+        assert_eq!(found.inputs.len(), 4);
         assert_eq!(found.passed_over.len(), 1);
     }
 

@@ -14,7 +14,7 @@ pub use encode::encode;
 pub(crate) use encode::write_text;
 pub use reader::MAX_DEPTH;
 pub(crate) use reader::{Next, Reader};
-pub use wrapped::is_partial;
+pub use wrapped::stream_of;
 
 /// Why a line is rejected. It depends on the line alone, never on the columns asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use crate::json::is_partial;
+use crate::json::stream_of;
 
 /// Longest line that is read.
 pub const MAX_LINE: usize = 16 << 20;
@@ -180,26 +180,52 @@ impl Chunks {
     }
 }
 
-/// Where a chunk that is large enough ends: behind a line that is no part of the next one.
+/// Where a chunk that is large enough ends: behind a line, where no stream of a wrapped log has a part without its rest.
 fn cut(bytes: &[u8]) -> Option<usize> {
     if bytes.len() < CHUNK {
         return None;
     }
-    let mut end = memchr::memrchr(b'\n', bytes)? + 1;
-    // Parts of a wrapped line stay together; a log of nothing but parts is cut all the same.
-    let whole = end;
-    loop {
-        let line_end = end - 1;
-        let start = memchr::memrchr(b'\n', bytes.get(..line_end)?).map_or(0, |at| at + 1);
-        if !is_partial(bytes.get(start..line_end)?) {
-            return Some(end);
+    let whole = memchr::memrchr(b'\n', bytes)? + 1;
+    let mut end = whole;
+    while end > 0 {
+        match open_part(bytes.get(..end)?) {
+            None => return Some(end),
+            Some(start) => end = start,
         }
-        if start == 0 {
-            return (bytes.len() > MAX_LINE).then_some(whole);
+    }
+    // A log of nothing but parts is cut all the same.
+    (bytes.len() > MAX_LINE).then_some(whole)
+}
+
+/// Where the parts begin that some stream still has open at the end of these lines.
+fn open_part(lines: &[u8]) -> Option<usize> {
+    let mut closed: Vec<&str> = Vec::new();
+    let mut open: Option<(&str, usize)> = None;
+    let mut end = lines.len();
+    while end > 0 {
+        let line_end = end - 1;
+        let start = memchr::memrchr(b'\n', lines.get(..line_end)?).map_or(0, |at| at + 1);
+        // Wrapped or not, a log is so from end to end.
+        let (stream, partial) = stream_of(lines.get(start..line_end)?)?;
+        match open {
+            Some((own, at)) if own == stream && !partial => return Some(at),
+            Some((own, _)) if own == stream => open = Some((own, start)),
+            Some(_) => {}
+            None if closed.contains(&stream) => {}
+            None if partial => open = Some((stream, start)),
+            None => closed.push(stream),
+        }
+        // There are two streams; further back nothing can be open.
+        if open.is_none() && (closed.len() == 2 || lines.len() - start > LOOK_BACK) {
+            return None;
         }
         end = start;
     }
+    open.map(|(_, at)| at)
 }
+
+/// How far back a stream is looked for that is silent at the end.
+const LOOK_BACK: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {
@@ -266,10 +292,14 @@ mod tests {
     #[test]
     fn parts_of_a_wrapped_line_stay_in_one_chunk() {
         let part = format!("2026-03-01T10:00:00Z stdout P {}\n", "x".repeat(1000));
+        let other = "2026-03-01T10:00:00Z stderr F z\n";
         let whole = "2026-03-01T10:00:00Z stdout F y\n";
-        let mut chunks = Chunks::new(io::Cursor::new((part.repeat(7) + whole).repeat(1000))).unwrap();
+        let mut chunks = Chunks::new(io::Cursor::new((part.repeat(7) + other + whole).repeat(1000))).unwrap();
+        let mut lines = 0;
         while let Some(chunk) = chunks.next_chunk().unwrap() {
             assert!(chunk.bytes.ends_with(b"stdout F y\n"));
+            lines += chunk.lines().count();
         }
+        assert_eq!(lines, 9000);
     }
 }

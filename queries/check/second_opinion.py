@@ -68,7 +68,9 @@ def bind(name, window, given, limit=None, windowed=True, everything="events"):
     # Without a window asked for, what carries no time counts too.
     inside = "kind = '{}'" + (f" AND time_ns >= {since} AND time_ns <= {until}" if windowed else "")
     tables["flows"] = f"SELECT * FROM {everything} WHERE {inside.format('flow')}"
-    tables["lost_events"] = f"SELECT {LOST} FROM {everything} WHERE {inside.format('lost_events')}"
+    reported = (f" AND coalesce(lost_last_ns, time_ns) >= {since} AND coalesce(lost_first_ns, time_ns) <= {until}"
+                if windowed else "")
+    tables["lost_events"] = f"SELECT {LOST} FROM {everything} WHERE kind = 'lost_events'{reported}"
 
     used = {}
 

@@ -78,8 +78,10 @@
 -- unit = ""
 WITH lines AS (
   SELECT
-    time_ns, node_name, traffic_direction, connection_id, request_id, http_method, http_url, http_protocol, http_code,
-    latency_ns, client, client_namespace, client_ip, server, server_namespace, server_ip, server_port, l4_protocol,
+    time_ns, node_name, traffic_direction, connection_id, http_method, http_url, http_protocol, http_code, latency_ns,
+    -- Hubble's redaction leaves one text for every id: no id.
+    CASE WHEN request_id <> 'HUBBLE_REDACTED' THEN request_id END AS request_id,
+    client, client_namespace, client_ip, server, server_namespace, server_ip, server_port, l4_protocol,
     CASE WHEN l7_type = 'REQUEST' THEN 1 ELSE 0 END AS is_request,
     CASE WHEN verdict = 'DROPPED' THEN 1 ELSE 0 END AS is_denied
   FROM flows
@@ -160,24 +162,12 @@ pairs AS (
   GROUP BY node_name, traffic_direction, connection_id, request_id, http_method, http_url, level, request_number,
     response_number
 ),
--- The same request may be reported by the client's proxy (EGRESS) and the server's (INGRESS). The client's record is
--- left out where the server's holds the same id from the same client or at the same server, or, without an id, where
--- the server reports at all. What failed before it reached the server stays.
-at_server AS (
-  SELECT DISTINCT request_id AS seen_id, coalesce(server_ip, server) AS seen_server
-  FROM pairs WHERE traffic_direction = 'INGRESS' AND request_id IS NOT NULL
-),
-from_client AS (
-  SELECT DISTINCT request_id AS sent_id, coalesce(client_ip, client) AS sent_client
-  FROM pairs WHERE traffic_direction = 'INGRESS' AND request_id IS NOT NULL
-),
-reporting AS (
-  SELECT DISTINCT coalesce(server_ip, server) AS reporting_server, coalesce(server_port, 0) AS reporting_port
-  FROM pairs WHERE traffic_direction = 'INGRESS'
-),
-counted_once AS (
+located AS (
   SELECT
-    pairs.*,
+    *,
+    CASE WHEN split_part(http_url, '/', 1) LIKE '%:' AND split_part(http_url, '/', 2) = '' THEN
+      split_part(http_url, '/', 3)
+    END AS host,
     -- http://host/path?query: without the first three parts; else as it is.
     CASE
       WHEN split_part(http_url, '/', 1) LIKE '%:' AND split_part(http_url, '/', 2) = '' THEN
@@ -185,22 +175,141 @@ counted_once AS (
       ELSE http_url
     END AS local_url
   FROM pairs
-  LEFT JOIN at_server ON request_id = seen_id AND coalesce(server_ip, server) = seen_server
-  LEFT JOIN from_client ON request_id = sent_id AND coalesce(client_ip, client) = sent_client
-  LEFT JOIN reporting
-    ON coalesce(server_ip, server) = reporting_server AND coalesce(server_port, 0) = reporting_port
-  WHERE traffic_direction = 'INGRESS'
-    OR (request_id IS NOT NULL AND seen_id IS NULL AND sent_id IS NULL)
-    OR (request_id IS NULL AND reporting_server IS NULL)
+),
+found AS (
+  SELECT
+    *,
+    CASE
+      WHEN local_url IS NULL THEN NULL
+      WHEN split_part(split_part(local_url, '?', 1), '#', 1) = '' THEN '/'
+      ELSE split_part(split_part(local_url, '?', 1), '#', 1)
+    END AS path
+  FROM located
+),
+-- The same request may be reported by the client's proxy (EGRESS) and the server's (INGRESS). The client's record is
+-- left out where it has one of the server's for its own: of the same method and path, begun within a second, and
+-- 1. with the same status, from the same client (not asked where both have the same id: an ingress may stand between)
+--    to the same server;
+-- 2. of those that are left, with any status (the client's proxy may have given up), from the same client to the same
+--    server, by its address or, where both have the same id, by host or name (a service's address may stand for it).
+-- An id alone is not enough: one id runs through all calls that a request causes. What a policy denied at the client,
+-- or failed there before it reached the server, has no such record and stays.
+keyed AS (
+  SELECT
+    *,
+    coalesce(time_ns, 0) AS start_ns,
+    CASE WHEN traffic_direction = 'INGRESS' THEN -1 ELSE 1 END AS side,
+    concat(node_name, ' ', connection_id, ' ', http_url, ' ', CAST(response_ns AS VARCHAR)) AS tie,
+    concat(http_method, ' ', path, ' ', request_id) AS call_key,
+    coalesce(client_ip, client) AS client_key,
+    concat(coalesce(server_ip, server), ' ', CAST(server_port AS VARCHAR)) AS server_key
+  FROM found
+),
+sent AS (
+  SELECT DISTINCT call_key AS sent_call FROM keyed WHERE side = 1 AND denied = 0
+),
+rivals AS (
+  SELECT
+    keyed.*,
+    concat(call_key, ' ', server_key, ' ', CASE WHEN request_id IS NULL THEN client_key END, ' ',
+      CAST(code AS VARCHAR)) AS strict_key,
+    concat(call_key, ' ', client_key, ' ',
+      CASE WHEN request_id IS NULL THEN server_key ELSE coalesce(host, server) END) AS loose_key
+  FROM keyed
+  JOIN sent ON call_key = sent_call
+  WHERE denied = 0 OR side = -1
+),
+-- The records of one key open (EGRESS) and close (INGRESS) like brackets in the order of their time, or close and open
+-- where clocks differ. On one level they alternate, and those not more than a second apart go together two by two.
+strict_sums AS (
+  SELECT
+    *,
+    sum(side) OVER (
+      PARTITION BY strict_key ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS strict_sum
+  FROM rivals
+),
+strict_levels AS (
+  SELECT *, CASE WHEN side = 1 THEN strict_sum ELSE strict_sum + 1 END AS strict_level FROM strict_sums
+),
+strict_places AS (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY strict_key, strict_level ORDER BY start_ns, side, tie) AS strict_place,
+    lag(start_ns) OVER (PARTITION BY strict_key, strict_level ORDER BY start_ns, side, tie) AS strict_before_ns,
+    lead(start_ns) OVER (PARTITION BY strict_key, strict_level ORDER BY start_ns, side, tie) AS strict_after_ns
+  FROM strict_levels
+),
+strict_starts AS (
+  SELECT *, CASE WHEN start_ns - strict_before_ns <= 1000000000 THEN 0 ELSE strict_place END AS strict_start FROM strict_places
+),
+strict_runs AS (
+  SELECT
+    *,
+    max(strict_start) OVER (
+      PARTITION BY strict_key, strict_level ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS strict_run
+  FROM strict_starts
+),
+strict_pairs AS (
+  SELECT
+    *,
+    CASE WHEN (strict_place - strict_run) % 2 = 1 OR strict_after_ns - start_ns <= 1000000000 THEN 1 ELSE 0 END AS strict_paired
+  FROM strict_runs
+),
+loose_sums AS (
+  SELECT
+    *,
+    sum(side) OVER (
+      PARTITION BY loose_key ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS loose_sum
+  FROM strict_pairs WHERE strict_paired = 0
+),
+loose_levels AS (
+  SELECT *, CASE WHEN side = 1 THEN loose_sum ELSE loose_sum + 1 END AS loose_level FROM loose_sums
+),
+loose_places AS (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY loose_key, loose_level ORDER BY start_ns, side, tie) AS loose_place,
+    lag(start_ns) OVER (PARTITION BY loose_key, loose_level ORDER BY start_ns, side, tie) AS loose_before_ns,
+    lead(start_ns) OVER (PARTITION BY loose_key, loose_level ORDER BY start_ns, side, tie) AS loose_after_ns
+  FROM loose_levels
+),
+loose_starts AS (
+  SELECT *, CASE WHEN start_ns - loose_before_ns <= 1000000000 THEN 0 ELSE loose_place END AS loose_start FROM loose_places
+),
+loose_runs AS (
+  SELECT
+    *,
+    max(loose_start) OVER (
+      PARTITION BY loose_key, loose_level ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    ) AS loose_run
+  FROM loose_starts
+),
+loose_pairs AS (
+  SELECT
+    *,
+    CASE WHEN (loose_place - loose_run) % 2 = 1 OR loose_after_ns - start_ns <= 1000000000 THEN 1 ELSE 0 END AS loose_paired
+  FROM loose_runs
+),
+counted_once AS (
+  SELECT
+    time_ns, request_ns, response_ns, recorded_ns, node_name, traffic_direction, client, client_namespace, client_ip,
+    server, server_namespace, server_ip, server_port, l4_protocol, http_method, http_url, path, http_protocol, code, denied,
+    request_id, connection_id
+  FROM found
+  WHERE traffic_direction = 'INGRESS' OR denied = 1
+  UNION ALL
+  SELECT
+    time_ns, request_ns, response_ns, recorded_ns, node_name, traffic_direction, client, client_namespace, client_ip,
+    server, server_namespace, server_ip, server_port, l4_protocol, http_method, http_url, path, http_protocol, code, denied,
+    request_id, connection_id
+  FROM loose_pairs
+  WHERE side = 1 AND loose_paired = 0
 )
 SELECT
   time_ns, request_ns, response_ns, response_ns - request_ns AS paired_ns, recorded_ns, node_name, traffic_direction,
   client, client_namespace, client_ip, server, server_namespace, server_ip, server_port, l4_protocol,
-  http_method AS method, http_url AS url,
-  CASE
-    WHEN local_url IS NULL THEN NULL
-    WHEN split_part(split_part(local_url, '?', 1), '#', 1) = '' THEN '/'
-    ELSE split_part(split_part(local_url, '?', 1), '#', 1)
-  END AS path,
-  http_protocol AS protocol, code, denied, request_id, connection_id
+  http_method AS method, http_url AS url, path, http_protocol AS protocol, code, denied, request_id, connection_id
 FROM counted_once

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use sqlparser::ast::{
-    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, UnaryOperator, Value,
-    ValueWithSpan, Visit, Visitor, visit_expressions_mut, visit_relations,
+    Expr, ObjectName, Query, Select, SelectItem, Statement, TableFactor, UnaryOperator, Value, ValueWithSpan, Visit,
+    Visitor, visit_expressions_mut, visit_relations,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
@@ -144,95 +144,76 @@ impl Bound {
         let scoped = ["kind", "time_ns"].into_iter();
         let namespace = scope.namespace.iter().flat_map(|_| ["source_namespace", "destination_namespace"]);
         let service = scope.service.iter().flat_map(|_| ["client", "server"]);
-        let all = scoped.chain(namespace).chain(service).filter_map(ColumnId::of).chain(self.columns.iter().copied());
+        let whole = scope.namespace.iter().chain(&scope.service).map(|_| "connection_id");
+        let reports: &[&str] = if self.uses_lost_events { &["lost_first_ns", "lost_last_ns"] } else { &[] };
+        let names = scoped.chain(namespace).chain(service).chain(whole).chain(reports.iter().copied());
+        let all = names.filter_map(ColumnId::of).chain(self.columns.iter().copied());
         all.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The whole statement over `events`.
     pub fn statement(&self, scope: &Scope) -> Result<Query> {
         let columns: Vec<&str> = self.columns_in(scope).iter().map(|id| id.column().name).collect();
-        let mut window = Vec::new();
-        if let Some((since, until)) = scope.window {
-            window.push(format!("time_ns >= {since}"));
-            window.push(format!("time_ns <= {until}"));
-        }
+        let columns = columns.join(", ");
+        let window = match scope.window {
+            Some((since, until)) => format!(" AND time_ns >= {since} AND time_ns <= {until}"),
+            None => String::new(),
+        };
         let mut tables = Vec::new();
-        for (used, name) in [(self.uses_flows, "flows"), (self.uses_lost_events, "lost_events")] {
-            if used {
-                let kind = if name == "flows" { "flow" } else { name };
-                let mut conditions = vec![format!("kind = '{kind}'")];
-                conditions.extend(window.iter().cloned());
-                let sql = format!("SELECT {} FROM {EVENTS} WHERE {}", columns.join(", "), conditions.join(" AND "));
-                let mut query = parse(&sql, "scope")?;
-                if name == "flows" {
-                    narrow(&mut query, scope);
+        if self.uses_flows {
+            let flows = match matches(scope) {
+                None => format!("SELECT {columns} FROM {EVENTS} WHERE kind = 'flow'{window}"),
+                Some(matches) => {
+                    // Some lines of a connection name an end worse than others, or not at all. All of them belong to it, or an
+                    // answer would be missing from a connection that had one.
+                    let scoped = format!(
+                        "SELECT DISTINCT connection_id AS scoped_id FROM {EVENTS} \
+                         WHERE kind = 'flow'{window} AND connection_id IS NOT NULL AND {matches}"
+                    );
+                    tables.push(("scoped".to_owned(), parse(&scoped, "scope")?));
+                    format!(
+                        "SELECT {columns} FROM {EVENTS} LEFT JOIN scoped ON connection_id = scoped_id \
+                         WHERE kind = 'flow'{window} AND ({matches} OR scoped_id IS NOT NULL)"
+                    )
                 }
-                tables.push((name.to_owned(), query));
-            }
+            };
+            tables.push(("flows".to_owned(), parse(&flows, "scope")?));
+        }
+        if self.uses_lost_events {
+            // A report tells of a time before it: what was lost within the window may be reported after it.
+            let window = match scope.window {
+                Some((since, until)) => format!(
+                    " AND coalesce(lost_last_ns, time_ns) >= {since} AND coalesce(lost_first_ns, time_ns) <= {until}"
+                ),
+                None => String::new(),
+            };
+            let lost_events = format!("SELECT {columns} FROM {EVENTS} WHERE kind = 'lost_events'{window}");
+            tables.push(("lost_events".to_owned(), parse(&lost_events, "scope")?));
         }
         tables.extend(self.tables.iter().cloned());
         with_tables(self.query.clone(), &tables)
     }
 }
 
-/// Adds the conditions of a scope to a SELECT from `events`.
-fn narrow(query: &mut Query, scope: &Scope) {
-    let SetExpr::Select(select) = query.body.as_mut() else { return };
-    let column = |name: &str| Expr::Identifier(Ident::new(name));
-    let equals = |name: &str, text: &str| Expr::BinaryOp {
-        left: Box::new(column(name)),
-        op: sqlparser::ast::BinaryOperator::Eq,
-        right: Box::new(Literal::Text(text.to_owned()).expr()),
-    };
-    let either = |left: Expr, right: Expr| Expr::BinaryOp {
-        left: Box::new(left),
-        op: sqlparser::ast::BinaryOperator::Or,
-        right: Box::new(right),
-    };
+/// The condition of a scope on a flow, in parentheses; `None` when every flow is in it.
+fn matches(scope: &Scope) -> Option<String> {
+    let literal = |text: &str| Literal::Text(text.to_owned()).expr().to_string();
     let mut conditions = Vec::new();
     if let Some(namespace) = &scope.namespace {
-        conditions.push(either(equals("source_namespace", namespace), equals("destination_namespace", namespace)));
+        let namespace = literal(namespace);
+        conditions.push(format!("(source_namespace = {namespace} OR destination_namespace = {namespace})"));
     }
     if let Some(service) = &scope.service {
-        let mut any = either(equals("client", service), equals("server", service));
+        let name = literal(service);
+        let mut either = format!("client = {name} OR server = {name}");
         if !service.contains('/') {
-            for side in ["client", "server"] {
-                any = either(any, ends_with(column(side), &format!("/{service}")));
-            }
+            // A function of every engine; LIKE would read `%` and `_` in the name.
+            let suffix = literal(&format!("/{service}"));
+            either.push_str(&format!(" OR ends_with(client, {suffix}) OR ends_with(server, {suffix})"));
         }
-        conditions.push(any);
+        conditions.push(format!("({either})"));
     }
-    for condition in conditions {
-        let condition = Expr::Nested(Box::new(condition));
-        select.selection = Some(match select.selection.take() {
-            Some(selection) => Expr::BinaryOp {
-                left: Box::new(selection),
-                op: sqlparser::ast::BinaryOperator::And,
-                right: Box::new(condition),
-            },
-            None => condition,
-        });
-    }
-}
-
-/// `ends_with(column, text)`, a function of every engine; LIKE would read `%` and `_` in the text.
-fn ends_with(column: Expr, text: &str) -> Expr {
-    use sqlparser::ast::{Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments};
-    let arguments = [column, Literal::Text(text.to_owned()).expr()];
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("ends_with")]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList {
-            duplicate_treatment: None,
-            args: arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect(),
-            clauses: Vec::new(),
-        }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    })
+    (!conditions.is_empty()).then(|| format!("({})", conditions.join(" AND ")))
 }
 
 /// The one query of a text. Texts and names keep their escapes: sqlparser does not escape what it prints when a quote
@@ -244,10 +225,27 @@ fn parse(sql: &str, origin: &str) -> Result<Query> {
         .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| QuestionError::Sql { origin: origin.to_owned(), message: error.to_string() })?;
     match (statements.pop(), statements.is_empty()) {
-        (Some(Statement::Query(query)), true) => Ok(*query),
+        (Some(Statement::Query(query)), true) if !writes(&query) => Ok(*query),
         (Some(_), false) => Err(QuestionError::ManyStatements(origin.to_owned())),
         _ => Err(QuestionError::NotAQuery(origin.to_owned())),
     }
+}
+
+/// Whether something within a query is no query: an INSERT in its WITH, say, or a SELECT INTO.
+fn writes(query: &Query) -> bool {
+    struct Writes;
+    impl Visitor for Writes {
+        type Break = ();
+
+        fn pre_visit_statement(&mut self, _: &Statement) -> ControlFlow<()> {
+            ControlFlow::Break(())
+        }
+
+        fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+            if select.into.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    query.visit(&mut Writes).is_break()
 }
 
 /// Replaces each `$name` by its value.

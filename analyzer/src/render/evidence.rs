@@ -68,6 +68,9 @@ fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
             lines.push(("warning", format!("{what}: {}", listed(&places))));
         }
     }
+    if oddities.more > 0 {
+        lines.push(("warning", format!("{} more such fields and values, not listed", grouped(oddities.more.into()))));
+    }
     lines.extend(evidence.passed_over.iter().map(|passed_over| ("skipped", passed_over.clone())));
     if !answer.notes.is_empty() {
         lines.push(("note", answer.notes.clone()));

@@ -27,7 +27,15 @@ pub struct Decoder {
     extra: Extra,
     /// Parts of wrapped lines, by stream.
     parts: HashMap<&'static str, String>,
+    /// A hash of each good line, unwrapped.
+    hashes: Vec<u64>,
 }
+
+/// The same line has the same hash in every run.
+const HASHER: ahash::RandomState = ahash::RandomState::with_seeds(1, 2, 3, 4);
+
+/// Most items of a list of messages that become a column's value.
+const MOST_ITEMS: usize = 10_000;
 
 /// How a value fitted its field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +68,7 @@ impl Decoder {
             oddities: Oddities::default(),
             extra: Extra::default(),
             parts: HashMap::new(),
+            hashes: Vec::new(),
         }
     }
 
@@ -71,7 +80,9 @@ impl Decoder {
         if line.len() > MAX_LINE {
             return Err(Bad::TooLong);
         }
-        let text = std::str::from_utf8(line).map_err(|error| Bad::Utf8(error.valid_up_to()))?.trim_ascii();
+        let text = std::str::from_utf8(line).map_err(|error| Bad::Utf8(error.valid_up_to()))?;
+        // A part of a wrapped line may end in a blank that belongs to it.
+        let text = text.trim_ascii_start().trim_end_matches(['\r', '\n']);
         match text.as_bytes().first() {
             None => Err(Bad::Empty),
             Some(b'{') => self.object(text, true),
@@ -105,6 +116,12 @@ impl Decoder {
     #[must_use]
     pub fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// A hash of each good line since the last call: a line that comes again, in another file or wrapping, has the same.
+    #[must_use]
+    pub fn hashes(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.hashes)
     }
 
     /// What was not known, since the decoder was made.
@@ -175,6 +192,7 @@ impl Decoder {
                     self.rows.text(SETTLED.extra, extra);
                 }
                 self.rows.finish_row();
+                self.hashes.push(HASHER.hash_one(text));
             }
             Err(_) => self.rows.abandon_row(),
         }
@@ -409,7 +427,13 @@ impl Decoder {
         while reader.item(first)? {
             first = false;
             if reader.peek()? == Next::Object {
-                items.push(struct_item(members, reader, &mut fits)?);
+                let item = struct_item(members, reader, &mut fits)?;
+                // A list without end would take many times its length as rows; it is kept as it was written.
+                if items.len() >= MOST_ITEMS {
+                    fits = false;
+                } else if self.rows.wants(column) {
+                    items.push(item);
+                }
             } else {
                 reader.skip()?;
                 fits = false;

@@ -20,13 +20,15 @@ pub(super) struct Unwrapped<'a> {
     pub partial: bool,
 }
 
-/// Whether the line is a part of one whose rest follows, so that a reader must not cut between them.
+/// The stream of a wrapped line, and whether its rest follows in a later line of this stream: a reader must not cut between
+/// them. `None` for a line that is not wrapped.
 #[must_use]
-pub fn is_partial(line: &[u8]) -> bool {
+pub fn stream_of(line: &[u8]) -> Option<(&'static str, bool)> {
     if !matches!(line.first(), Some(b'0'..=b'9')) && !line.starts_with(b"{\"log\":") {
-        return false;
+        return None;
     }
-    std::str::from_utf8(line).is_ok_and(|text| cri(text).or_else(|| docker(text)).is_some_and(|u| u.partial))
+    let text = std::str::from_utf8(line).ok()?;
+    cri(text).or_else(|| docker(text)).map(|unwrapped| (unwrapped.stream, unwrapped.partial))
 }
 
 /// A line of the container runtime interface's log format.
@@ -147,8 +149,8 @@ mod tests {
     fn cri_lines_and_their_parts() {
         let whole = cri("2026-03-01T10:00:00.1Z stdout F {\"flow\":{}}").unwrap();
         assert_eq!((whole.stream, &*whole.text, whole.partial), ("stdout", "{\"flow\":{}}", false));
-        assert!(is_partial(b"2026-03-01T10:00:00.1Z stdout P {\"fl"));
-        assert!(!is_partial(b"2026-03-01T10:00:00.1Z stdout F {\"fl"));
+        assert_eq!(stream_of(b"2026-03-01T10:00:00.1Z stdout P {\"fl"), Some(("stdout", true)));
+        assert_eq!(stream_of(b"2026-03-01T10:00:00.1Z stdout F {\"fl"), Some(("stdout", false)));
         assert!(cri("yesterday stdout F {}").is_none());
     }
 
@@ -156,7 +158,7 @@ mod tests {
     fn docker_lines_and_their_parts() {
         let whole = docker(r#"{"log":"{\"flow\":{}}\n","stream":"stdout","time":"2026-03-01T10:00:00Z"}"#).unwrap();
         assert_eq!((&*whole.text, whole.partial), ("{\"flow\":{}}\n", false));
-        assert!(is_partial(br#"{"log":"{\"fl","stream":"stdout"}"#));
+        assert_eq!(stream_of(br#"{"log":"{\"fl","stream":"stdout"}"#), Some(("docker", true)));
         assert!(docker("{\"flow\":{}}").is_none());
     }
 
