@@ -12,12 +12,15 @@ use anyhow::{Result, bail};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use lookback_flow::segment::SegmentWriter;
 use lookback_flow::time::rfc3339;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
+use serde_json::{Value, json};
 
 use crate::answer::{Answer, Cell};
 use lookback_question::catalogue::Unit;
 use lookback_question::window::human_span;
 
+use escape::Harmless;
 pub(crate) use escape::terminal;
 pub(crate) use evidence::write_evidence;
 
@@ -136,48 +139,61 @@ fn value(cell: Cell, raw: bool) -> Value {
     }
 }
 
-fn object(answer: &Answer, row: usize, raw: bool) -> Result<Value> {
-    let mut object = Map::new();
-    for (column, (name, _)) in answer.columns.iter().enumerate() {
-        object.insert(name.clone(), value(answer.cell(row, column)?, raw));
-    }
-    Ok(Value::Object(object))
+/// A row as an object whose members stand in the order of the columns.
+struct Object<'a> {
+    answer: &'a Answer,
+    row: usize,
+    raw: bool,
 }
 
-fn unit_name(unit: Unit) -> &'static str {
-    match unit {
-        Unit::Plain => "",
-        Unit::Count => "count",
-        Unit::Ratio => "ratio",
-        Unit::Ns => "ns",
-        Unit::Time => "time",
-        Unit::Bytes => "bytes",
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.answer.columns.len()))?;
+        for (column, (name, _)) in self.answer.columns.iter().enumerate() {
+            let cell = self.answer.cell(self.row, column).map_err(serde::ser::Error::custom)?;
+            map.serialize_entry(name, &value(cell, self.raw))?;
+        }
+        map.end()
     }
+}
+
+/// Writes a value as JSON in which nothing drives a terminal that it is printed to; for a program it is the same value.
+fn write_value<F: Formatter>(value: &impl Serialize, formatter: F, out: &mut dyn Write) -> Result<()> {
+    Ok(value.serialize(&mut serde_json::Serializer::with_formatter(out, Harmless(formatter)))?)
+}
+
+#[derive(serde::Serialize)]
+struct Whole<'a> {
+    title: &'a str,
+    columns: Vec<Value>,
+    rows: Vec<Object<'a>>,
+    notes: &'a str,
+    evidence: Value,
 }
 
 fn write_json(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
-    let rows: Vec<Value> = (0..answer.rows.num_rows()).map(|row| object(answer, row, raw)).collect::<Result<_>>()?;
-    let columns: Vec<Value> =
-        answer.columns.iter().map(|(name, unit)| json!({"name": name, "unit": unit_name(*unit)})).collect();
-    let whole = json!({
-        "title": answer.title,
-        "columns": columns,
-        "rows": rows,
-        "notes": answer.notes,
-        "evidence": answer.evidence.json(answer.window),
-    });
-    serde_json::to_writer_pretty(&mut *out, &whole)?;
+    let columns = answer.columns.iter().map(|(name, unit)| json!({"name": name, "unit": unit.name()})).collect();
+    let whole = Whole {
+        title: &answer.title,
+        columns,
+        rows: (0..answer.rows.num_rows()).map(|row| Object { answer, row, raw }).collect(),
+        notes: &answer.notes,
+        evidence: answer.evidence.json(answer.window),
+    };
+    write_value(&whole, PrettyFormatter::new(), out)?;
     Ok(writeln!(out)?)
 }
 
 fn write_ndjson(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
     for row in 0..answer.rows.num_rows() {
-        writeln!(out, "{}", object(answer, row, raw)?)?;
+        write_value(&Object { answer, row, raw }, CompactFormatter, out)?;
+        writeln!(out)?;
     }
     Ok(())
 }
 
 fn write_csv(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
+    let to_terminal = io::stdout().is_terminal();
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(answer.columns.iter().map(|(name, _)| name))?;
     for row in 0..answer.rows.num_rows() {
@@ -187,6 +203,7 @@ fn write_csv(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
                 Cell::Boolean(value) => value.to_string(),
                 Cell::Integer(number) => number.to_string(),
                 Cell::Fraction(number) => number.to_string(),
+                Cell::Text(text) if to_terminal => terminal(&text).into_owned(),
                 Cell::Text(text) if raw => text,
                 Cell::Text(text) => escape::spreadsheet(&text).into_owned(),
                 Cell::Time(nanos) if raw => nanos.to_string(),

@@ -52,7 +52,10 @@ fn prompt(args: &Sql, catalogue: &Catalogue) -> Result<Outcome> {
     if found.inputs.contains(&Input::Stdin) {
         bail!("a prompt and flows cannot both come from standard input; give the query as the first argument");
     }
-    eprintln!("{} inputs. A query ends with ;   \\d lists tables, \\d flows columns, \\q leaves.", found.inputs.len());
+    eprintln!(
+        "{} inputs. A query ends with ;   \\d lists tables, \\d flows its columns, \\q leaves.",
+        found.inputs.len()
+    );
     let mut editor = rustyline::DefaultEditor::new()?;
     let mut query = String::new();
     loop {
@@ -63,7 +66,10 @@ fn prompt(args: &Sql, catalogue: &Catalogue) -> Result<Outcome> {
                         ["\\q"] => return Ok(Outcome::Answered),
                         ["\\d", "flows" | "lost_events"] => list_columns(&mut io::stdout().lock())?,
                         ["\\d"] => list_tables(catalogue, &mut io::stdout().lock())?,
-                        _ => eprintln!("\\d, \\d flows or \\q"),
+                        ["\\d", name] if catalogue.table(name).is_some() => {
+                            list_table(catalogue, name, &mut io::stdout().lock())?;
+                        }
+                        _ => eprintln!("\\d lists tables, \\d TABLE its columns, \\q leaves"),
                     }
                     continue;
                 }
@@ -100,11 +106,17 @@ fn answer(sql: &str, found: &Found, args: &Sql, catalogue: &Catalogue) -> Result
 }
 
 fn list_tables(catalogue: &Catalogue, out: &mut dyn Write) -> Result<()> {
-    writeln!(out, "flows         every flow, {} columns", COLUMNS.len())?;
-    writeln!(out, "lost_events   reports of events that were lost")?;
+    writeln!(out, "flows           every flow, {} columns", COLUMNS.len())?;
+    writeln!(out, "lost_events     reports of events that were lost")?;
     for table in catalogue.tables() {
-        let about = table.sql.lines().next().and_then(|line| line.strip_prefix("-- ")).unwrap_or_default();
-        writeln!(out, "{:<13} {about}", table.name)?;
+        writeln!(out, "{:<15} {}", table.name, table.header.title)?;
+    }
+    Ok(())
+}
+
+fn list_table(catalogue: &Catalogue, name: &str, out: &mut dyn Write) -> Result<()> {
+    for column in catalogue.table(name).iter().flat_map(|table| &table.header.columns) {
+        writeln!(out, "{:<20} {:<6} {}", column.name, column.unit.name(), column.help)?;
     }
     Ok(())
 }

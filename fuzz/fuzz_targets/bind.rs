@@ -41,16 +41,21 @@ fuzz_target!(|input: (&str, &str, i64, f64, Option<bool>)| {
         let _ = bound.columns_in(&scope(text));
         let _ = bound.statement(&scope(text)).map(|statement| statement.to_string());
     }
-    // The query is ours, the values are anybody's.
-    let statement = |text: &str| {
+    // The query is ours, the values are anybody's. With a slash, a service is asked for otherwise.
+    let name = text.replace('/', " ");
+    let statement = |text: &str, name: &str| {
         let bound = Bound::new(QUERY, "fuzz", &values(text), &CATALOGUE).expect("a query that is good");
-        bound.statement(&scope(text)).expect("a scope that is good").to_string()
+        bound.statement(&scope(name)).expect("a scope that is good").to_string()
     };
-    let (harmless, hostile) = (parse(&statement("harmless")), parse(&statement(text)));
+    let (harmless, hostile) = (parse(&statement("harmless", "nobody")), parse(&statement(text, &name)));
     let (harmless, hostile) = (texts(&harmless), texts(&hostile));
     assert_eq!(harmless.len(), hostile.len(), "{text:?} changed the statement");
     for (harmless, hostile) in harmless.iter().zip(&hostile) {
-        assert_eq!(&harmless.replace("harmless", text), hostile);
+        let expected = match harmless.as_str() {
+            "harmless" => text.to_owned(),
+            other => other.replace("nobody", &name),
+        };
+        assert_eq!(&expected, hostile);
     }
 });
 

@@ -241,20 +241,27 @@ strict_places AS (
   FROM strict_levels
 ),
 strict_starts AS (
-  SELECT *, CASE WHEN start_ns - strict_before_ns <= 1000000000 THEN 0 ELSE strict_place END AS strict_start FROM strict_places
+  SELECT
+    *,
+    CASE WHEN start_ns - strict_before_ns <= 1000000000 THEN 0 ELSE strict_place END AS strict_start
+  FROM strict_places
 ),
 strict_runs AS (
   SELECT
     *,
     max(strict_start) OVER (
-      PARTITION BY strict_key, strict_level ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      PARTITION BY strict_key, strict_level ORDER BY start_ns, side, tie
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS strict_run
   FROM strict_starts
 ),
 strict_pairs AS (
   SELECT
     *,
-    CASE WHEN (strict_place - strict_run) % 2 = 1 OR strict_after_ns - start_ns <= 1000000000 THEN 1 ELSE 0 END AS strict_paired
+    CASE
+      WHEN (strict_place - strict_run) % 2 = 1 OR strict_after_ns - start_ns <= 1000000000 THEN 1
+      ELSE 0
+    END AS strict_paired
   FROM strict_runs
 ),
 loose_sums AS (
@@ -263,7 +270,8 @@ loose_sums AS (
     sum(side) OVER (
       PARTITION BY loose_key ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS loose_sum
-  FROM strict_pairs WHERE strict_paired = 0
+  FROM strict_pairs
+  WHERE strict_paired = 0
 ),
 loose_levels AS (
   SELECT *, CASE WHEN side = 1 THEN loose_sum ELSE loose_sum + 1 END AS loose_level FROM loose_sums
@@ -277,34 +285,41 @@ loose_places AS (
   FROM loose_levels
 ),
 loose_starts AS (
-  SELECT *, CASE WHEN start_ns - loose_before_ns <= 1000000000 THEN 0 ELSE loose_place END AS loose_start FROM loose_places
+  SELECT
+    *,
+    CASE WHEN start_ns - loose_before_ns <= 1000000000 THEN 0 ELSE loose_place END AS loose_start
+  FROM loose_places
 ),
 loose_runs AS (
   SELECT
     *,
     max(loose_start) OVER (
-      PARTITION BY loose_key, loose_level ORDER BY start_ns, side, tie ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      PARTITION BY loose_key, loose_level ORDER BY start_ns, side, tie
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS loose_run
   FROM loose_starts
 ),
 loose_pairs AS (
   SELECT
     *,
-    CASE WHEN (loose_place - loose_run) % 2 = 1 OR loose_after_ns - start_ns <= 1000000000 THEN 1 ELSE 0 END AS loose_paired
+    CASE
+      WHEN (loose_place - loose_run) % 2 = 1 OR loose_after_ns - start_ns <= 1000000000 THEN 1
+      ELSE 0
+    END AS loose_paired
   FROM loose_runs
 ),
 counted_once AS (
   SELECT
     time_ns, request_ns, response_ns, recorded_ns, node_name, traffic_direction, client, client_namespace, client_ip,
-    server, server_namespace, server_ip, server_port, l4_protocol, http_method, http_url, path, http_protocol, code, denied,
-    request_id, connection_id
+    server, server_namespace, server_ip, server_port, l4_protocol, http_method, http_url, path, http_protocol, code,
+    denied, request_id, connection_id
   FROM found
   WHERE traffic_direction = 'INGRESS' OR denied = 1
   UNION ALL
   SELECT
     time_ns, request_ns, response_ns, recorded_ns, node_name, traffic_direction, client, client_namespace, client_ip,
-    server, server_namespace, server_ip, server_port, l4_protocol, http_method, http_url, path, http_protocol, code, denied,
-    request_id, connection_id
+    server, server_namespace, server_ip, server_port, l4_protocol, http_method, http_url, path, http_protocol, code,
+    denied, request_id, connection_id
   FROM loose_pairs
   WHERE side = 1 AND loose_paired = 0
 )

@@ -237,28 +237,29 @@ pub enum Unit {
     Bytes,
 }
 
+impl Unit {
+    /// The unit as a header names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Count => "count",
+            Self::Ratio => "ratio",
+            Self::Ns => "ns",
+            Self::Time => "time",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
 impl Question {
     /// Reads a question from the text of its file.
     fn parse(stem: &str, origin: &str, text: &str) -> Result<Self> {
         let text = text.trim_start_matches('\u{feff}');
-        let header_lines = text.lines().take_while(|line| line.starts_with("--")).count();
-        let toml: String = text
-            .lines()
-            .take(header_lines)
-            .map(|line| line.strip_prefix("-- ").or_else(|| line.strip_prefix("--")).unwrap_or(line).to_owned() + "\n")
-            .collect();
-        let header: Header = toml::from_str(&toml).map_err(|error| {
-            let line =
-                error.span().map_or(1, |span| toml.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-            QuestionError::Header { origin: origin.to_owned(), line, message: error.message().trim().to_owned() }
-        })?;
+        let (header, sql): (Header, String) = split(origin, text)?;
         if let Some(error) = header.defaults.last.as_deref().and_then(|last| crate::window::duration(last).err()) {
             let line = text.lines().position(|line| line.contains("last")).map_or(1, |at| at + 1);
             return Err(QuestionError::Header { origin: origin.to_owned(), line, message: error.to_string() });
-        }
-        let sql: String = text.lines().skip(header_lines).map(|line| line.to_owned() + "\n").collect();
-        if sql.trim().is_empty() {
-            return Err(QuestionError::NoSelect(origin.to_owned()));
         }
         let (name, by) = match stem.split_once(".by-") {
             Some((name, by)) => (name, Some(by.to_owned())),
@@ -273,11 +274,42 @@ impl Question {
     }
 }
 
+/// The header of a file, and the SELECT behind it.
+fn split<H: serde::de::DeserializeOwned>(origin: &str, text: &str) -> Result<(H, String)> {
+    let header_lines = text.lines().take_while(|line| line.starts_with("--")).count();
+    let header: String = text
+        .lines()
+        .take(header_lines)
+        .map(|line| line.strip_prefix("-- ").or_else(|| line.strip_prefix("--")).unwrap_or(line).to_owned() + "\n")
+        .collect();
+    let header = toml::from_str(&header).map_err(|error| {
+        let line =
+            error.span().map_or(1, |span| header.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
+        QuestionError::Header { origin: origin.to_owned(), line, message: error.message().trim().to_owned() }
+    })?;
+    let sql: String = text.lines().skip(header_lines).map(|line| line.to_owned() + "\n").collect();
+    if sql.trim().is_empty() {
+        return Err(QuestionError::NoSelect(origin.to_owned()));
+    }
+    Ok((header, sql))
+}
+
+/// What the file of a derived table says of itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableHeader {
+    pub title: String,
+    /// What one row is.
+    pub answers: String,
+    pub columns: Vec<ResultColumn>,
+}
+
 /// A table that is derived from flows.
 #[derive(Clone, Debug)]
 pub struct Table {
     pub name: String,
     pub origin: String,
+    pub header: TableHeader,
     pub sql: String,
 }
 
@@ -297,7 +329,8 @@ impl Catalogue {
         }
         for (name, text) in TABLES {
             let origin = format!("queries/tables/{name}.sql");
-            let table = Table { name: (*name).to_owned(), origin, sql: (*text).to_owned() };
+            let (header, sql) = split(&origin, text)?;
+            let table = Table { name: (*name).to_owned(), origin, header, sql };
             catalogue.tables.insert((*name).to_owned(), table);
         }
         for folder in folders {

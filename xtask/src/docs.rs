@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use lookback_flow::columns::{COLUMNS, Column, Fill, Personal};
 use lookback_flow::schema::arrow_type;
-use lookback_question::catalogue::{Catalogue, Question, ResultColumn, Unit};
+use lookback_question::catalogue::{Catalogue, Question};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -164,17 +164,6 @@ fn describe(question: &Question, page: &mut String) {
     }
     page.push_str("\n| column | unit | |\n|---|---|---|\n");
     for column in &header.columns {
-        let _ = writeln!(page, "| `{}` | {} | {} |", column.name, unit(column), column.help.replace('|', "\\|"));
-    }
-}
-
-fn unit(column: &ResultColumn) -> &'static str {
-    match column.unit {
-        Unit::Plain => "",
-        Unit::Count => "count",
-        Unit::Ratio => "ratio",
-        Unit::Ns => "ns",
-        Unit::Time => "time",
-        Unit::Bytes => "bytes",
+        let _ = writeln!(page, "| `{}` | {} | {} |", column.name, column.unit.name(), column.help.replace('|', "\\|"));
     }
 }
