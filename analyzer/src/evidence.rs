@@ -136,7 +136,8 @@ impl Evidence {
     pub(crate) fn count(&mut self, batch: &RecordBatch) -> Result<()> {
         let view = View::new(batch)?;
         let ids: Vec<ColumnId> = COLUMNS.iter().filter_map(|name| ColumnId::of(name)).collect();
-        let [time, node, kind, messages, verdict, l7, event_type, flags, lost, lost_first, lost_last] = ids.as_slice()
+        let [time, node_name, kind, messages, verdict, l7, event_type, flags, lost_count, lost_first, lost_last] =
+            ids.as_slice()
         else {
             return Ok(());
         };
@@ -149,7 +150,7 @@ impl Evidence {
             let name = view.text(*kind, row).unwrap_or("flow");
             add(&mut self.kinds, name, 1);
             let at = moment(*time, row);
-            let node = by_node.entry(view.text(*node, row).unwrap_or_default()).or_default();
+            let node = by_node.entry(view.text(*node_name, row).unwrap_or_default()).or_default();
             node.events += 1;
             match at {
                 Some(at) => {
@@ -162,11 +163,12 @@ impl Evidence {
                 None => self.without_time += 1,
             }
             if name == "lost_events" {
-                let count = view.number(*lost, row).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+                let count =
+                    view.number(*lost_count, row).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
                 // A report without a time may be of any time.
                 let first = moment(*lost_first, row).or(at).unwrap_or(i64::MIN);
-                let last = moment(*lost_last, row).or(at).unwrap_or(i64::MAX);
-                self.lost.push(Lost { first, last, count });
+                let until = moment(*lost_last, row).or(at).unwrap_or(i64::MAX);
+                self.lost.push(Lost { first, last: until, count });
             }
             if name == "flow" {
                 match view.number(*messages, row).and_then(|bits| u64::try_from(bits).ok()) {

@@ -209,7 +209,7 @@ fn matches(scope: &Scope) -> Option<String> {
         if !service.contains('/') {
             // A function of every engine; LIKE would read `%` and `_` in the name.
             let suffix = literal(&format!("/{service}"));
-            either.push_str(&format!(" OR ends_with(client, {suffix}) OR ends_with(server, {suffix})"));
+            either = either + " OR ends_with(client, " + &suffix + ") OR ends_with(server, " + &suffix + ")";
         }
         conditions.push(format!("({either})"));
     }

@@ -144,8 +144,11 @@ fn questions(catalogue: &Catalogue) -> String {
 fn describe(question: &Question, page: &mut String) {
     let header = &question.header;
     let by = question.by.as_ref().map(|by| format!(" --by {by}")).unwrap_or_default();
-    let arguments: String = question.positional().map(|(name, _)| format!(" {}", name.to_uppercase())).collect();
-    let _ = write!(page, "\n### `{}{arguments}{by}`\n\n{} {}\n", question.name, header.answers, header.notes);
+    let mut name = question.name.clone();
+    for (argument, _) in question.positional() {
+        name = name + " " + &argument.to_uppercase();
+    }
+    let _ = write!(page, "\n### `{name}{by}`\n\n{} {}\n", header.answers, header.notes);
     let defaults = [
         header.defaults.last.as_ref().map(|last| format!("`--last {last}`")),
         header.defaults.limit.map(|n| format!("`--limit {n}`")),

@@ -37,7 +37,8 @@ fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
             let reasons = evidence.rejected_by_reason();
             let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
             let rejected = grouped(rejected.into());
-            read.push_str(&format!(", {rejected} rejected: {} (--rejects FILE keeps them)", reasons.join(", ")));
+            let reasons = reasons.join(", ");
+            read = read + ", " + &rejected + " rejected: " + &reasons + " (--rejects FILE keeps them)";
         }
     }
     lines.push(("read", read));
