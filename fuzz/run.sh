@@ -29,7 +29,8 @@ mkdir -p "$probe/line" "$probe/bind"
 # One file a line; those that are longer than libFuzzer would take are left out.
 find ../testdata -name '*.log' -o -name '*.json' | sort | while read -r log; do
     name="$(tr / _ <<<"${log#../testdata/}")"
-    grep -a -v '^$' "$log" | awk -v file="$probe/line/$name" 'length($0) < 4096 { printf "%s", $0 > (file "." NR) ; close(file "." NR) }'
+    LC_ALL=C awk -v file="$probe/line/$name" \
+        'length($0) > 0 && length($0) < 4096 { printf "%s", $0 > (file "." NR); close(file "." NR) }' "$log"
 done
 for query in ../queries/*.sql ../queries/tables/*.sql; do
     cp "$query" "$probe/bind/$(basename "$query")"
@@ -38,7 +39,7 @@ done
 for target in line bind; do
     printf '%s: %s seeds, %s s\n' "$target" "$(find "$probe/$target" -type f | wc -l)" "$seconds"
     cargo fuzz run "$target" "$probe/$target" -- \
-        -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 2>"$probe/$target.out" \
+        -max_total_time="$seconds" -max_len=16384 -len_control=0 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 2>"$probe/$target.out" \
         || { tail -n 60 "$probe/$target.out"; exit 1; }
     grep -E 'number_of_executed_units|new_units_added|peak_rss' "$probe/$target.out"
 done

@@ -1,5 +1,7 @@
 //! The column `extra`: what the reader does not know, or knows with another type, as JSON in the place where it stood.
 
+use std::borrow::Cow;
+
 use crate::json::{Bad, Next, Reader, write_text};
 use crate::schema::{ENVELOPE, FieldKind, MessageId, SCHEMA};
 
@@ -40,7 +42,7 @@ impl Extra {
             self.open.push(*id);
         }
         self.key(key);
-        self.text.push_str(json);
+        self.text.push_str(&one_line(json));
     }
 
     fn key(&mut self, key: &str) {
@@ -59,6 +61,12 @@ impl Extra {
         self.text.extend(std::iter::repeat_n('}', self.open.len() + 1));
         Some(&self.text)
     }
+}
+
+/// JSON without line feeds, which may stand between its values when the line was wrapped in another: kept, they would part
+/// the line that is written of it, and make lines that nobody logged.
+pub(crate) fn one_line(json: &str) -> Cow<'_, str> {
+    if json.contains('\n') { Cow::Owned(json.replace('\n', " ")) } else { Cow::Borrowed(json) }
 }
 
 /// A member that was kept as it was written.

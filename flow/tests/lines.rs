@@ -83,6 +83,24 @@ fn wrapped_lines_give_the_flows_that_they_wrap() {
     }
 }
 
+/// A line feed between the values of a wrapped line would otherwise part the line that is written of it.
+#[test]
+fn a_wrapped_line_comes_out_as_one_line() {
+    let forged = r#"{"flow":{"verdict":"FORWARDED"}}"#;
+    let flow = format!("{{\"flow\":{{\"unknown\":[\n{forged}\n],\"extensions\":{{\"a\":\n1}}}}}}\n");
+    let quoted = serde_json::to_string(&flow).unwrap();
+    for line in [format!("{{\"log\":{quoted}}}"), format!("level=info msg={quoted}")] {
+        let mut decoder = Decoder::new(Projection::all());
+        decoder.line(line.as_bytes()).unwrap();
+        let mut out = String::new();
+        encode(&decoder.finish().unwrap(), &mut out).unwrap();
+        assert_eq!(out.matches('\n').count(), 1, "{out:?}");
+        let (found, expected): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(&out).unwrap(), serde_json::from_str(&flow).unwrap());
+        assert_eq!(found["flow"], expected["flow"]);
+    }
+}
+
 #[test]
 fn real_logs_are_read_without_a_rejected_line_and_come_out_byte_for_byte() {
     let Ok(folder) = std::env::var("LOOKBACK_REAL_DATA") else {

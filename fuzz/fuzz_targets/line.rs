@@ -3,44 +3,49 @@
 
 #![no_main]
 
-use std::sync::LazyLock;
+use std::cell::RefCell;
 
 use arrow::array::RecordBatch;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use lookback_flow::json::{Decoder, encode};
 use lookback_flow::rows::Projection;
 
-/// The same for every input; looking up its columns each time would take most of the time.
-static ALL: LazyLock<Projection> = LazyLock::new(Projection::all);
-static NONE: LazyLock<Projection> = LazyLock::new(|| Projection::of([]));
+thread_local! {
+    // Made once: a decoder of all columns takes longer to make than most lines to decode.
+    static ALL: RefCell<Decoder> = RefCell::new(Decoder::new(Projection::all()));
+    static NONE: RefCell<Decoder> = RefCell::new(Decoder::new(Projection::of([])));
+}
 
 fuzz_target!(|line: &[u8]| -> Corpus {
     // A reader splits at line feeds before it decodes.
     if line.contains(&b'\n') {
         return Corpus::Reject;
     }
-    let mut decoder = Decoder::new(ALL.clone());
+    ALL.with_borrow_mut(|all| NONE.with_borrow_mut(|none| check(line, all, none)));
+    Corpus::Keep
+});
+
+fn check(line: &[u8], decoder: &mut Decoder, narrow: &mut Decoder) {
     let found = decoder.line(line);
-    let mut narrow = Decoder::new(NONE.clone());
     assert_eq!(found, narrow.line(line), "good or bad depends on the columns asked for");
     assert_eq!(decoder.rows(), narrow.rows());
     assert_eq!(decoder.end(), narrow.end());
     assert!(found.is_ok() || decoder.rows() == 0, "a bad line left a row");
     // The first part of a wrapped line is good, and no row yet.
     if decoder.rows() == 0 {
-        return Corpus::Keep;
+        return;
     }
+    narrow.finish().expect("arrays that fit the schema");
     let row = decoder.finish().expect("arrays that fit the schema");
     let text = line_of(&row);
-    let back = row_of(&text);
+    let back = row_of(&text, decoder);
     assert_eq!(line_of(&back), text, "the row of a written line is written otherwise");
     // A written line has its keys in the order of the schema; what was kept as it stood may have come in another.
     let columns = row.columns().iter().zip(back.columns()).zip(row.schema_ref().fields());
     let differ: Vec<_> = columns.filter(|((a, b), field)| a != b && field.name() != "extra").collect();
     assert!(differ.is_empty(), "{text}\n{differ:#?}");
-    assert_eq!(row_of(&line_of(&back)), back);
-    Corpus::Keep
-});
+    assert_eq!(row_of(&line_of(&back), decoder), back);
+}
 
 fn line_of(row: &RecordBatch) -> String {
     let mut text = String::new();
@@ -50,8 +55,7 @@ fn line_of(row: &RecordBatch) -> String {
     line.to_owned()
 }
 
-fn row_of(line: &str) -> RecordBatch {
-    let mut decoder = Decoder::new(ALL.clone());
+fn row_of(line: &str, decoder: &mut Decoder) -> RecordBatch {
     assert_eq!(decoder.line(line.as_bytes()), Ok(()), "{line}");
     decoder.finish().expect("arrays that fit the schema")
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use super::reader::{Keys, Next, Reader};
 use super::{Bad, wrapped};
 use crate::columns::{ColumnId, Fill};
-use crate::extra::Extra;
+use crate::extra::{Extra, one_line};
 use crate::lines::MAX_LINE;
 use crate::oddities::Oddities;
 use crate::rows::{MemberValue, Projection, Rows};
@@ -271,7 +271,7 @@ impl Decoder {
                 FieldKind::Any(column) => {
                     let raw = reader.skip()?;
                     if next == Next::Object {
-                        self.rows.text(*column, raw);
+                        self.rows.text(*column, &one_line(raw));
                     }
                     Fit::from(next == Next::Object)
                 }
