@@ -39,7 +39,7 @@ done
 for target in line bind; do
     printf '%s: %s seeds, %s s\n' "$target" "$(find "$probe/$target" -type f | wc -l)" "$seconds"
     cargo fuzz run "$target" "$probe/$target" -- \
-        -max_total_time="$seconds" -max_len=16384 -len_control=0 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 2>"$probe/$target.out" \
+        -max_total_time="$seconds" -max_len=16384 -len_control=0 -timeout=10 -rss_limit_mb=2048 -print_funcs=0 -print_final_stats=1 2>"$probe/$target.out" \
         || { tail -n 60 "$probe/$target.out"; exit 1; }
     grep -E 'number_of_executed_units|new_units_added|peak_rss' "$probe/$target.out"
 done

@@ -94,6 +94,7 @@ fn argument(name: &str, parameter: &Parameter) -> Arg {
     if parameter.kind == Kind::Boolean {
         arg = arg
             .num_args(0..=1)
+            .require_equals(true)
             .default_missing_value("true")
             .value_parser(PossibleValuesParser::new(["true", "false"]));
     } else if parameter.kind == Kind::Choice {

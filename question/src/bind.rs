@@ -170,9 +170,9 @@ impl Bound {
                         "SELECT DISTINCT connection_id AS scoped_id FROM {EVENTS} \
                          WHERE kind = 'flow'{window} AND connection_id IS NOT NULL AND {matches}"
                     );
-                    tables.push(("scoped".to_owned(), parse(&scoped, "scope")?));
+                    tables.push(("scoped_connections".to_owned(), parse(&scoped, "scope")?));
                     format!(
-                        "SELECT {columns} FROM {EVENTS} LEFT JOIN scoped ON connection_id = scoped_id \
+                        "SELECT {columns} FROM {EVENTS} LEFT JOIN scoped_connections ON connection_id = scoped_id \
                          WHERE kind = 'flow'{window} AND ({matches} OR scoped_id IS NOT NULL)"
                     )
                 }
