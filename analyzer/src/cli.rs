@@ -30,7 +30,7 @@ pub(crate) enum Command {
 }
 
 /// What every question takes.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct Ask {
     /// Files, folders, patterns, or - for standard input
     #[arg(value_name = "INPUT", required = true)]
@@ -50,7 +50,7 @@ pub(crate) struct Ask {
 }
 
 /// Which flows are asked about.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Scope")]
 pub(crate) struct ScopeArgs {
     /// Only the last such time of the data: 5m, 1h30m, 2d
@@ -74,17 +74,16 @@ pub(crate) struct ScopeArgs {
 }
 
 /// The end that durations count back from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum RelativeTo {
     /// The last event of the data
-    #[default]
     Data,
     /// The clock of this machine
     Now,
 }
 
 /// How the input is read.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct ReadArgs {
     /// Fail at the first line that cannot be read
@@ -114,12 +113,6 @@ pub(crate) struct OutputArgs {
     /// Exit with 1 when the answer has no rows
     #[arg(long)]
     pub fail_if_empty: bool,
-}
-
-impl Default for OutputArgs {
-    fn default() -> Self {
-        Self { output: Format::Table, raw: false, quiet: false, fail_if_empty: false }
-    }
 }
 
 #[derive(Debug, Args)]
