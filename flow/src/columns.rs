@@ -358,7 +358,7 @@ pub const COLUMNS: &[Column] = &[
     column("request_id", Text, Null, "", Identity, "Value of the HTTP header X-Request-Id."),
     column("dns_qtype", Name, Null, "", Plain, "First of `dns_qtypes`."),
     column("dns_has_answer", Bool, Null, "", Plain, "Whether a DNS answer carries an address, a canonical name or a record type that was asked for."),
-    column("client_is_outside", Bool, Null, "", Plain, "Whether the client's identity is outside the cluster: world (2, 9, 10) or a CIDR (16777216 and up); NULL when unknown."),
+    column("client_is_outside", Bool, Null, "", Plain, "Whether the client's identity is outside the cluster: world (2, 9, 10, 13) or a CIDR (16777216 and up); NULL when unknown."),
     column("server_is_outside", Bool, Null, "", Plain, "Whether the server's identity is outside the cluster."),
     column("denied_by", Text, Null, "", Label, "Policies that explicitly denied the packet, `namespace/name`, joined by `, `."),
 ];

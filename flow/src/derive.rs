@@ -311,7 +311,7 @@ fn dictionary<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a DictionaryAr
 /// Identities of the world, and of address ranges outside the cluster (scope bit 24 of Cilium's local identities).
 #[must_use]
 pub fn is_outside(identity: u32) -> bool {
-    matches!(identity, 2 | 9 | 10) || (1 << 24..1 << 25).contains(&identity)
+    matches!(identity, 2 | 9 | 10 | 13) || (1 << 24..1 << 25).contains(&identity)
 }
 
 fn outside(view: &View<'_>, directions: &[Direction], client: bool) -> BooleanArray {

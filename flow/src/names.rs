@@ -19,6 +19,10 @@ const RESERVED: &[(i128, &str)] = &[
     (8, "ingress"),
     (9, "world"),
     (10, "world"),
+    (11, "aggregate-cluster"),
+    (12, "aggregate-cluster-mesh"),
+    (13, "aggregate-world"),
+    (14, "aggregate-remote-node"),
 ];
 
 /// Labels that name an application, best first.
@@ -204,6 +208,10 @@ fn base_name(pod: &str) -> &str {
     }
     match base.rsplit_once('-') {
         Some((name, hash)) if !name.is_empty() && (8..=10).contains(&hash.len()) && generated(hash) => name,
+        // A job of a cron job: the minute that it is for, since 1970.
+        Some((name, minute)) if !name.is_empty() && minute.len() >= 8 && minute.bytes().all(|b| b.is_ascii_digit()) => {
+            name
+        }
         _ => base,
     }
 }
@@ -223,6 +231,7 @@ mod tests {
             ("coredns-565d847f94-b9wrd", "coredns"),
             ("cilium-b9wrd", "cilium"),
             ("kafka-0", "kafka"),
+            ("backup-28473920-x2x9z", "backup"),
             ("web-1", "web"),
             ("nginx", "nginx"),
             // Vowels are never generated.

@@ -50,10 +50,11 @@ ZERO_NAMES = {"VERDICT_UNKNOWN", "UNKNOWN_TYPE", "UNKNOWN_L7_TYPE", "TRAFFIC_DIR
               "UNKNOWN_LOST_EVENT_SOURCE", "SOCK_XLATE_POINT_UNKNOWN"}
 TCP_FLAGS = ["SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS"]
 RESERVED = {1: "host", 2: "world", 3: "unmanaged", 4: "health", 5: "init", 6: "remote-node", 7: "kube-apiserver",
-            8: "ingress", 9: "world", 10: "world"}
+            8: "ingress", 9: "world", 10: "world", 11: "aggregate-cluster", 12: "aggregate-cluster-mesh",
+            13: "aggregate-world", 14: "aggregate-remote-node"}
 KINDS = ("flow", "lost_events", "node_status", "agent_event", "debug_event")
 HASH = "[bcdfghjklmnpqrstvwxz2456789]"
-GENERATED = re.compile(f"^(.+?)(?:-{HASH}{{8,10}}-{HASH}{{5}}|-{HASH}{{5}}|-[0-9]+)$")
+GENERATED = re.compile(f"^(.+?)(?:-{HASH}{{8,10}}-{HASH}{{5}}|-[0-9]{{8,}}-{HASH}{{5}}|-{HASH}{{5}}|-[0-9]+)$")
 
 
 def get(message, name):
@@ -210,7 +211,7 @@ def direction(flow, row):
 def outside(identity):
     if not identity:
         return None
-    return identity in (2, 9, 10) or 16777216 <= identity <= 33554431
+    return identity in (2, 9, 10, 13) or 16777216 <= identity <= 33554431
 
 
 def connection_id(row):
