@@ -14,8 +14,9 @@ fn main() -> io::Result<()> {
         let _ = writeln!(code, "pub(crate) const {name}: &[(&str, &str)] = &[");
         for file in sql_files(&folder)? {
             let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_owned();
-            let path = fs::canonicalize(&file)?;
-            let _ = writeln!(code, "    ({stem:?}, include_str!({:?})),", path.display().to_string());
+            // Relative to the crate: a build directory may serve several checkouts.
+            let path = format!("/{}", file.display());
+            let _ = writeln!(code, "    ({stem:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))),");
         }
         code.push_str("];\n");
     }
