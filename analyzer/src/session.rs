@@ -49,6 +49,18 @@ impl Asking<'_> {
         output: &OutputArgs,
         catalogue: &Catalogue,
     ) -> Result<Outcome> {
+        self.run_on(&find(inputs)?, explain, read, output, catalogue)
+    }
+
+    /// The same, once the inputs are found.
+    pub(crate) fn run_on(
+        &self,
+        found: &Found,
+        explain: bool,
+        read: &ReadArgs,
+        output: &OutputArgs,
+        catalogue: &Catalogue,
+    ) -> Result<Outcome> {
         // Mistakes in the question are told before anything long is read.
         let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
         self.asked().check()?;
@@ -57,9 +69,8 @@ impl Asking<'_> {
         }
         let scope =
             Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
-        let found = find(inputs)?;
-        let mut options = reading(read, &found)?;
-        let loaded = load(&found, &bound.columns_in(&scope), &mut options)?;
+        let mut options = reading(read, found)?;
+        let loaded = load(found, &bound.columns_in(&scope), &mut options)?;
         if let Some(out) = &mut options.rejects {
             out.flush().context("cannot write the rejected lines")?;
         }

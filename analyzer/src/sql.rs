@@ -1,17 +1,15 @@
 //! `lookback sql`: any query over the same tables, once or at a prompt.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::inputs::{Found, Input, find};
 use rustyline::error::ReadlineError;
 
-use crate::cli::{OutputArgs, Sql};
-use crate::load::{Loaded, load};
-use crate::session::{Asking, Outcome, reading};
-use lookback_question::bind::Scope;
+use crate::cli::Sql;
+use crate::session::{Asking, Outcome};
 use lookback_question::catalogue::Catalogue;
 
 /// Runs the query, or the prompt.
@@ -94,14 +92,7 @@ fn answer(sql: &str, found: &Found, args: &Sql, catalogue: &Catalogue) -> Result
     if sql.trim().is_empty() {
         return Ok(());
     }
-    let asking = asking(sql, args);
-    let scope = Scope { window: None, namespace: args.scope.namespace.clone(), service: args.scope.service.clone() };
-    let bound = asking.bound(&BTreeMap::new(), catalogue)?;
-    let loaded: Loaded = load(found, &bound.columns_in(&scope), &mut reading(&args.read, found)?)?;
-    let (statement, window) = asking.statement(&loaded, &scope, catalogue)?;
-    let answer = asking.answer(loaded, &statement, window)?;
-    let output = OutputArgs { fail_if_empty: false, ..args.output.clone() };
-    asking.write(&answer, &output, &mut BufWriter::new(io::stdout().lock()))?;
+    asking(sql, args).run_on(found, args.explain, &args.read, &args.output, catalogue)?;
     Ok(())
 }
 

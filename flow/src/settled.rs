@@ -59,7 +59,29 @@ pub(crate) struct Event<'a> {
     pub envelope_node_name: Option<Cow<'a, str>>,
 }
 
-impl Event<'_> {
+impl<'a> Event<'a> {
+    /// Sets a text column, or keeps it when event and envelope share it.
+    pub(crate) fn set_text(&mut self, column: ColumnId, text: Cow<'a, str>, rows: &mut Rows) {
+        if column == SETTLED.node_name {
+            self.node_name = Some(text);
+        } else if column == SETTLED.envelope_node_name {
+            self.envelope_node_name = Some(text);
+        } else {
+            rows.text(column, &text);
+        }
+    }
+
+    /// Sets a time column, or keeps it when event and envelope share it.
+    pub(crate) fn set_time(&mut self, column: ColumnId, nanos: i64, rows: &mut Rows) {
+        if column == SETTLED.time {
+            self.time = Some(nanos);
+        } else if column == SETTLED.envelope_time {
+            self.envelope_time = Some(nanos);
+        } else {
+            rows.number(column, nanos.into());
+        }
+    }
+
     /// Sets the columns that event and envelope share.
     pub(crate) fn settle(self, rows: &mut Rows) {
         let columns = &*SETTLED;

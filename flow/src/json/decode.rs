@@ -311,13 +311,7 @@ impl Decoder {
                 if text.is_empty() {
                     return Ok(Fit::Yes);
                 }
-                if column == SETTLED.node_name {
-                    event.node_name = Some(text);
-                } else if column == SETTLED.envelope_node_name {
-                    event.envelope_node_name = Some(text);
-                } else {
-                    self.rows.text(column, &text);
-                }
+                event.set_text(column, text, &mut self.rows);
             }
             (Scalar::Bool, Next::Bool) => {
                 let value = reader.bool()?;
@@ -327,13 +321,7 @@ impl Decoder {
             }
             (Scalar::Time, Next::Text) => {
                 let Some(nanos) = parse_rfc3339(&reader.text()?) else { return Ok(Fit::No) };
-                if column == SETTLED.time {
-                    event.time = Some(nanos);
-                } else if column == SETTLED.envelope_time {
-                    event.envelope_time = Some(nanos);
-                } else {
-                    self.rows.number(column, nanos.into());
-                }
+                event.set_time(column, nanos, &mut self.rows);
             }
             (Scalar::Enum(values), Next::Text) => {
                 return Ok(self.enum_name(path, name, column, values, &reader.text()?));

@@ -183,14 +183,8 @@ impl Decoder {
         match scalar {
             Scalar::Text => {
                 let Some(bytes) = came.bytes.last().filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
-                let value = text(bytes, path)?;
-                if column == SETTLED.node_name {
-                    event.node_name = Some(value.to_owned().into());
-                } else if column == SETTLED.envelope_node_name {
-                    event.envelope_node_name = Some(value.to_owned().into());
-                } else {
-                    self.rows.text(column, value);
-                }
+                // Names that event and envelope share are kept until both are read, longer than these bytes.
+                event.set_text(column, text(bytes, path)?.to_owned().into(), &mut self.rows);
             }
             Scalar::Time => {
                 if came.bytes.is_empty() {
@@ -200,13 +194,7 @@ impl Decoder {
                     self.oddities.mistyped("", &path());
                     return Ok(());
                 };
-                if column == SETTLED.time {
-                    event.time = Some(nanos);
-                } else if column == SETTLED.envelope_time {
-                    event.envelope_time = Some(nanos);
-                } else {
-                    self.rows.number(column, nanos.into());
-                }
+                event.set_time(column, nanos, &mut self.rows);
             }
             Scalar::Enum(values) => {
                 #[expect(clippy::cast_possible_truncation, reason = "an enum is the low 32 bits")]
