@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use lookback_question::window::Asked;
 
 use crate::render::Format;
 
@@ -27,6 +29,95 @@ pub(crate) enum Command {
     #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Run SQL over flows, lost_events and the tables derived from them
     Sql(Box<Sql>),
+    /// Write logs into an archive: Parquet by day, hour and node, a twentieth or less of their size
+    ///
+    /// May be run again: a log that is there already, under whatever name, is skipped, and of one that has grown only what
+    /// is new is taken. An import that is killed leaves the archive as it was.
+    Import(Import),
+    /// Give the lines back, in the order of time
+    ///
+    /// What an exporter wrote comes out byte for byte.
+    Export(Export),
+    /// Tell what logs and archives are worth: gaps, losses, bad lines, signs of filters and masks
+    ///
+    /// Reads everything, counts again what files say of themselves, and compares files with the hashes of their import. Exits
+    /// with 1 when there is any finding.
+    Check(Check),
+    /// Look after archives
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArchiveCommand {
+    /// Rows, bytes and time covered: in all, by node, by day, by column
+    Stats(Stats),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Files, folders, patterns, archives, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// The archive's folder; made if it is not there
+    #[arg(short, long, value_name = "ARCHIVE")]
+    pub output: PathBuf,
+    /// Import what is there already once more
+    #[arg(long)]
+    pub again: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Archives, files, folders, patterns, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// Where to write the lines; compressed if it ends in .gz or .zst [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub window: WindowArgs,
+    #[command(flatten)]
+    pub lines: LineArgs,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// Files, folders, patterns, archives, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// How to write what was found
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Words,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// The archive's folder
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// How to write them
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Words,
+}
+
+/// How facts are written that are no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Words {
+    /// For eyes
+    Text,
+    /// For programs
+    Json,
 }
 
 /// What every question takes.
@@ -53,6 +144,19 @@ pub(crate) struct Ask {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Scope")]
 pub(crate) struct ScopeArgs {
+    #[command(flatten)]
+    pub window: WindowArgs,
+    /// Only flows from or to this namespace
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// Only flows whose client or server is this service: namespace/name, or a name in any namespace
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+}
+
+/// Which time is asked about.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WindowArgs {
     /// Only the last such time of the data: 5m, 1h30m, 2d
     #[arg(long, value_name = "DURATION", conflicts_with = "since")]
     pub last: Option<String>,
@@ -65,12 +169,30 @@ pub(crate) struct ScopeArgs {
     /// What durations count back from
     #[arg(long, value_name = "END", default_value = "data")]
     pub relative_to: RelativeTo,
-    /// Only flows from or to this namespace
-    #[arg(long, value_name = "NAMESPACE")]
-    pub namespace: Option<String>,
-    /// Only flows whose client or server is this service: namespace/name, or a name in any namespace
-    #[arg(long, value_name = "SERVICE")]
-    pub service: Option<String>,
+}
+
+impl WindowArgs {
+    pub(crate) fn asked(&self) -> Asked {
+        Asked { since: self.since.clone(), until: self.until.clone(), last: self.last.clone() }
+    }
+
+    /// The window within data that reach so far.
+    pub(crate) fn bounds(&self, asked: &Asked, first: i64, last: i64) -> Result<(i64, i64)> {
+        let end = match self.relative_to {
+            RelativeTo::Data => last,
+            RelativeTo::Now => chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX),
+        };
+        Ok(asked.window(first, last.max(end), end)?)
+    }
+
+    /// The window, if one was asked for.
+    pub(crate) fn within(&self, extent: Option<(i64, i64)>) -> Result<Option<(i64, i64)>> {
+        let asked = self.asked();
+        match extent {
+            Some((first, last)) if asked != Asked::default() => Ok(Some(self.bounds(&asked, first, last)?)),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// The end that durations count back from.
@@ -86,15 +208,23 @@ pub(crate) enum RelativeTo {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Reading")]
 pub(crate) struct ReadArgs {
+    #[command(flatten)]
+    pub lines: LineArgs,
+    /// A folder of further questions, besides lookback/queries in the configuration folder
+    #[arg(long, value_name = "DIR")]
+    pub queries: Vec<PathBuf>,
+}
+
+/// What is done with bad lines.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Reading")]
+pub(crate) struct LineArgs {
     /// Fail at the first line that cannot be read
     #[arg(long)]
     pub strict: bool,
     /// Keep the lines that cannot be read, with file, line and reason, as JSON lines
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
-    /// A folder of further questions, besides lookback/queries in the configuration folder
-    #[arg(long, value_name = "DIR")]
-    pub queries: Vec<PathBuf>,
 }
 
 /// How the answer is written.

@@ -1,32 +1,32 @@
-//! From inputs to batches, and to the evidence of how they were read.
+//! From inputs to batches in memory, and to the evidence of how they were read.
 //!
 //! Promises:
-//! 1. Files are read in order, a few chunks at a time; chunks are decoded on all cores and kept in order.
-//! 2. A bad line is counted and passed over; a file that breaks off gives what stood before the break.
-//! 3. Only the columns asked for are kept.
+//! 1. Only the columns asked for are kept.
+//! 2. Of Parquet files only what may be asked for is read: logs come first, so that the end of all data, from which a
+//!    window is counted, is known before a file is opened.
+//! 3. What was not read is counted, too.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::ops::Range;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
+use lookback_flow::archive::Archive;
+use lookback_flow::archive::layout::{HOUR, Hour};
 use lookback_flow::columns::ColumnId;
+use lookback_flow::coverage::{self, Coverage};
 use lookback_flow::derive::{derive, needs, needs_workloads};
 use lookback_flow::inputs::{Found, Input};
-use lookback_flow::json::{Bad, Decoder};
-use lookback_flow::lines::{Chunk, Chunks, Content, sniff};
 use lookback_flow::names::Workloads;
-use lookback_flow::oddities::Oddities;
 use lookback_flow::rows::Projection;
 use lookback_flow::schema::arrow_field;
-use lookback_flow::segment::SegmentReader;
+use lookback_flow::segment::{Needle, Origin, SegmentFile, Wanted};
 use rayon::prelude::*;
 
-use crate::evidence::{self, Evidence, InputEvidence, Reject};
+use crate::evidence::Evidence;
+use crate::read::{self, Decoding, Opened, Options};
 
 /// What was read.
 pub(crate) struct Loaded {
@@ -35,60 +35,80 @@ pub(crate) struct Loaded {
     pub evidence: Evidence,
 }
 
-/// How to read.
-#[derive(Default)]
-pub(crate) struct Options {
-    /// A bad line is an error.
-    pub strict: bool,
-    /// Where bad lines are written to, one JSON object each.
-    pub rejects: Option<Box<dyn Write>>,
-    pub progress: bool,
+/// First and last moment that is asked about, once the extent of the data is known; `None` when all of it is.
+pub(crate) type Window<'a> = &'a dyn Fn(Option<(i64, i64)>) -> Result<Option<(i64, i64)>>;
+
+/// What to keep.
+pub(crate) struct Request<'a> {
+    pub columns: &'a [ColumnId],
+    pub window: Window<'a>,
+    /// What every flow that is asked about fits one of; empty when any may be.
+    pub needles: Vec<Needle>,
 }
 
 /// Reads the inputs; the batches hold exactly the wanted columns.
-pub(crate) fn load(found: &Found, wanted: &[ColumnId], options: &mut Options) -> Result<Loaded> {
-    let mut stored: Vec<String> = evidence::COLUMNS.iter().map(|name| (*name).to_owned()).collect();
-    stored.extend(wanted.iter().flat_map(|id| needs(id.column().name)));
-    let learns = wanted.iter().any(|id| needs_workloads(id.column().name));
-    let projection = Projection::of(stored.iter().map(String::as_str));
+pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) -> Result<Loaded> {
+    let wanted = request.columns;
+    let asked: Vec<String> = wanted.iter().flat_map(|id| needs(id.column().name)).collect();
+    let counted = coverage::COLUMNS.iter().copied();
+    let progress = read::progress("reading", read::bytes(found), options.progress);
     let mut reading = Reading {
-        projection,
-        learns,
+        decoding: Decoding {
+            projection: Projection::of(asked.iter().map(String::as_str).chain(counted)),
+            counts: true,
+            learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
+        },
+        asked: Projection::of(asked.iter().map(String::as_str)),
         workloads: Workloads::default(),
         batches: Vec::new(),
         evidence: Evidence::default(),
         seen: HashSet::new(),
-        progress: progress(found, options.progress),
+        progress,
     };
     reading.evidence.passed_over =
         found.passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+    let mut files = Vec::new();
     for input in &found.inputs {
-        reading.input(input, options)?;
+        match input {
+            Input::Archive(_) => {}
+            input => files.extend(reading.log(input, options)?),
+        }
+    }
+    let covers = &reading.evidence.covers;
+    let (first, last) = (covers.first, covers.last);
+    reading.evidence.reaches(first, last);
+    let archives: Vec<&Archive> = found
+        .inputs
+        .iter()
+        .filter_map(|input| if let Input::Archive(archive) = input { Some(archive) } else { None })
+        .collect();
+    for path in &files {
+        reading.extent(path);
+    }
+    for archive in &archives {
+        let extent = extent(archive)?;
+        reading.evidence.reaches(extent.map(|(first, _)| first), extent.map(|(_, last)| last));
+    }
+    let window = (request.window)(reading.evidence.extent)?;
+    for archive in archives {
+        files.extend(reading.in_window(archive, window)?);
+    }
+    let wanted_rows = Wanted { window, needles: request.needles.clone() };
+    for path in &files {
+        reading.parquet(path, &wanted_rows, options)?;
     }
     reading.progress.finish_and_clear();
-    reading.evidence.join_nodes();
+    reading.evidence.covers.join_nodes();
     let Reading { batches, evidence, workloads, .. } = reading;
     let batches = batches.into_par_iter().map(|batch| derive(&batch, wanted, &workloads)).collect::<Result<_, _>>()?;
     let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
     Ok(Loaded { schema: schema.into(), batches, evidence })
 }
 
-fn progress(found: &Found, shown: bool) -> ProgressBar {
-    let bytes = found.inputs.iter().filter_map(|input| match input {
-        Input::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
-        Input::Stdin => None,
-    });
-    let bar = ProgressBar::new(bytes.sum());
-    if !shown {
-        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-    }
-    let style = ProgressStyle::with_template("reading {bytes}/{total_bytes} {wide_bar} {bytes_per_sec} {eta}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
 struct Reading {
-    projection: Projection,
-    learns: bool,
+    decoding: Decoding,
+    /// The columns asked for: files tell the rest themselves.
+    asked: Projection,
     workloads: Workloads,
     batches: Vec<RecordBatch>,
     evidence: Evidence,
@@ -98,196 +118,153 @@ struct Reading {
 }
 
 /// Most lines that are compared with each other; beyond, lines that come again are not told.
-const MOST_COMPARED: usize = 4_000_000;
+pub(crate) const MOST_COMPARED: usize = 4_000_000;
 
-/// What came of one chunk.
-struct Decoded {
-    batch: RecordBatch,
-    evidence: Evidence,
-    workloads: Workloads,
-    hashes: Vec<u64>,
-    lines: u64,
-    rejected: BTreeMap<&'static str, u64>,
-    /// The rejected lines that are wanted.
-    rejects: Vec<Reject>,
-    oddities: Oddities,
-}
-
-/// Which rejected lines are wanted, beside their count: a hostile log may hold nothing else.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    None,
-    First,
-    All,
-}
+/// How much later than what it tells of a report of lost events is looked for.
+const LATE_REPORTS: i64 = HOUR;
 
 impl Reading {
-    fn input(&mut self, input: &Input, options: &mut Options) -> Result<()> {
-        let mut told = InputEvidence { name: input.name(), ..InputEvidence::default() };
-        let source: Box<dyn Read + Send> = match input {
-            Input::Stdin => Box::new(io::stdin()),
-            Input::File(path) => {
-                let mut start = Vec::new();
-                let mut file = File::open(path).with_context(|| format!("{}: cannot open it", told.name))?;
-                let read = (&mut file).take(8).read_to_end(&mut start);
-                read.with_context(|| format!("{}: cannot read it", told.name))?;
-                if sniff(&start) == Content::Parquet {
-                    self.parquet(path, &mut told)?;
-                    return self.told(told, options);
-                }
-                // Not rewound: a pipe such as bash's `<(…)` cannot be.
-                Box::new(self.progress.wrap_read(io::Cursor::new(start).chain(file)))
+    /// Reads a log; a Parquet file is read later.
+    fn log(&mut self, input: &Input, options: &mut Options) -> Result<Option<PathBuf>> {
+        let mut origin = Origin { name: input.name(), ..Origin::default() };
+        let progress = self.progress.clone();
+        match read::open(input, |source| progress.wrap_read(source))? {
+            Opened::Parquet(path) => return Ok(Some(path)),
+            Opened::Broken(why) => origin.broken = Some(why),
+            Opened::Lines(chunks) => {
+                let decoding = self.decoding.clone();
+                read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
+                    for hash in decoded.hashes {
+                        if self.seen.len() < MOST_COMPARED {
+                            self.evidence.repeated += u64::from(!self.seen.insert(hash));
+                        }
+                    }
+                    self.evidence.covers.merge(decoded.covers);
+                    self.workloads.merge(&decoded.workloads);
+                    self.batches.push(decoded.batch);
+                    Ok(())
+                })?;
+                self.evidence.oddities.merge(origin.oddities.clone());
             }
-        };
-        match Chunks::new(source) {
-            Ok(chunks) => self.lines(chunks, &mut told, options)?,
-            // An error of the content, not of the line: what else was asked for is still read.
-            Err(error) => told.broken = Some(error.to_string()),
         }
-        self.told(told, options)
+        options.told(&origin)?;
+        self.evidence.inputs.push(origin);
+        Ok(None)
     }
 
-    fn told(&mut self, told: InputEvidence, options: &Options) -> Result<()> {
-        if options.strict
-            && let Some(why) = &told.broken
-        {
-            bail!("{}: {why}", told.name);
+    /// Widens the extent by what a file covers; one that cannot be read is told of when it is to be read.
+    fn extent(&mut self, path: &Path) {
+        if let Ok(covers) = covers(path) {
+            self.evidence.reaches(covers.first, covers.last);
         }
-        self.evidence.inputs.push(told);
+    }
+
+    /// The files of an archive that may hold something of the window; the others are skipped unopened.
+    fn in_window(&mut self, archive: &Archive, window: Option<(i64, i64)>) -> Result<Vec<PathBuf>> {
+        let inside = |hour: Hour| match (window, hour.span()) {
+            (Some((since, until)), Some((first, last))) => {
+                first <= until.saturating_add(LATE_REPORTS) && last >= since
+            }
+            _ => true,
+        };
+        let (wanted, others): (Vec<Hour>, Vec<Hour>) = archive.hours()?.into_iter().partition(|hour| inside(*hour));
+        let skipped = archive.files(&others)?.iter().map(|hour| hour.files.len() as u64).sum::<u64>();
+        self.evidence.files.skipped += skipped;
+        Ok(archive.files(&wanted)?.into_iter().flat_map(|hour| hour.files).collect())
+    }
+
+    fn parquet(&mut self, path: &Path, wanted: &Wanted, options: &Options) -> Result<()> {
+        let mut origin = Origin { name: path.display().to_string(), ..Origin::default() };
+        let file = SegmentFile::open(path).map_err(anyhow::Error::from);
+        if let Err(error) = file.and_then(|file| self.file(file, wanted)) {
+            origin.broken = Some(error.to_string());
+            options.told(&origin)?;
+            self.evidence.inputs.push(origin);
+        }
         Ok(())
     }
 
-    fn parquet(&mut self, path: &std::path::Path, told: &mut InputEvidence) -> Result<()> {
-        let reader = match SegmentReader::open(path, &self.projection) {
-            Ok(reader) => reader,
-            Err(error) => {
-                told.broken = Some(error.to_string());
+    fn file(&mut self, mut file: SegmentFile, wanted: &Wanted) -> Result<()> {
+        let info = std::mem::take(&mut file.info);
+        let covers = info.coverage.clone();
+        let mut wanted = wanted.clone();
+        if let (Some((since, until)), Some(covers)) = (wanted.window, &covers) {
+            let overlaps = covers.first.is_some_and(|first| first <= until) && covers.last >= Some(since);
+            let reports = covers.lost_within((since, until)).0 > 0;
+            if !overlaps && !reports {
+                self.evidence.files.skipped += 1;
                 return Ok(());
             }
-        };
+            if reports {
+                // A report of what was lost in the window may itself be of a later time.
+                wanted.window = None;
+            }
+        } else if covers.is_none() {
+            // What the file does not tell of itself is counted by its rows.
+            wanted = Wanted::default();
+        }
+        let evidence = &mut self.evidence;
+        evidence.files.read += 1;
+        evidence.files.rows += file.rows;
+        if info.is_newer() {
+            evidence.files.newer += 1;
+            for column in &file.unknown {
+                if !evidence.unknown_columns.contains(column) {
+                    evidence.unknown_columns.push(column.clone());
+                }
+            }
+        }
+        info.origins.iter().for_each(|origin| evidence.origin(origin));
+        let counts = covers.is_none();
+        let learns = self.decoding.learns && (counts || !info.knows_all_workloads());
+        if self.decoding.learns {
+            self.workloads.merge(&info.workloads);
+        }
+        evidence.covers.merge(covers.unwrap_or_default());
+        let reader = file.read(if counts { &self.decoding.projection } else { &self.asked }, &wanted, None)?;
+        evidence.files.parts.row_groups += reader.skipped.row_groups;
+        evidence.files.parts.rows += reader.skipped.rows;
         for batch in reader {
-            match batch {
-                Ok(batch) => {
-                    told.lines += batch.num_rows() as u64;
-                    self.evidence.count(&batch)?;
-                    if self.learns {
-                        self.workloads.learn(&batch)?;
-                    }
-                    self.batches.push(batch);
-                }
-                Err(error) => {
-                    told.broken = Some(error.to_string());
-                    return Ok(());
-                }
+            let batch = batch?;
+            if counts {
+                self.evidence.covers.count(&batch)?;
             }
+            if learns {
+                self.workloads.learn(&batch)?;
+            }
+            self.batches.push(batch);
         }
-        Ok(())
-    }
-
-    fn lines(&mut self, mut chunks: Chunks, told: &mut InputEvidence, options: &mut Options) -> Result<()> {
-        let wanted = match (&options.rejects, options.strict) {
-            (_, true) => Wanted::First,
-            (Some(_), false) => Wanted::All,
-            (None, false) => Wanted::None,
-        };
-        let learns = self.learns;
-        // Rejected lines that are kept take memory until they are written.
-        let at_once = rayon::current_num_threads() * if wanted == Wanted::All { 1 } else { 2 };
-        loop {
-            let mut some = Vec::with_capacity(at_once);
-            while some.len() < at_once {
-                match chunks.next_chunk() {
-                    Ok(Some(chunk)) => some.push(chunk),
-                    Ok(None) => break,
-                    Err(error) => {
-                        told.broken = Some(error.to_string());
-                        break;
-                    }
-                }
-            }
-            if some.is_empty() {
-                return Ok(());
-            }
-            let decoded: Vec<Result<Decoded>> =
-                some.par_iter().map(|chunk| decode(chunk, &self.projection, learns, wanted)).collect();
-            for (chunk, decoded) in some.iter().zip(decoded) {
-                self.chunk(chunk, decoded?, told, options)?;
-            }
-        }
-    }
-
-    fn chunk(
-        &mut self,
-        chunk: &Chunk,
-        decoded: Decoded,
-        told: &mut InputEvidence,
-        options: &mut Options,
-    ) -> Result<()> {
-        told.lines += decoded.lines;
-        self.evidence.oddities.merge(decoded.oddities);
-        for (reason, count) in decoded.rejected {
-            *told.rejected.entry(reason).or_insert(0) += count;
-        }
-        for reject in decoded.rejects {
-            if options.strict {
-                bail!("{}:{}: {}", told.name, reject.line, reject.detail);
-            }
-            if let Some(out) = &mut options.rejects {
-                let line = serde_json::json!({
-                    "input": told.name,
-                    "line": reject.line,
-                    "reason": reject.reason,
-                    "detail": reject.detail,
-                    "text": String::from_utf8_lossy(chunk.bytes.get(reject.text).unwrap_or_default()),
-                });
-                writeln!(out, "{line}").context("cannot write the rejected lines")?;
-            }
-        }
-        for hash in decoded.hashes {
-            if self.seen.len() < MOST_COMPARED {
-                self.evidence.repeated += u64::from(!self.seen.insert(hash));
-            }
-        }
-        self.evidence.merge(decoded.evidence);
-        self.workloads.merge(&decoded.workloads);
-        self.batches.push(decoded.batch);
         Ok(())
     }
 }
 
-fn decode(chunk: &Chunk, projection: &Projection, learns: bool, wanted: Wanted) -> Result<Decoded> {
-    let mut decoder = Decoder::new(projection.clone());
-    let (mut lines, mut last, mut start) = (0, chunk.first_line, 0);
-    let mut rejected = BTreeMap::new();
-    let mut rejects: Vec<Reject> = Vec::new();
-    let mut reject = |line: u64, reason: &'static str, bad: &Bad, text: Range<usize>| {
-        *rejected.entry(reason).or_insert(0) += 1;
-        if wanted == Wanted::All || (wanted == Wanted::First && rejects.is_empty()) {
-            let text = text.start..text.end.min(text.start + REJECT_BYTES);
-            rejects.push(Reject { line, reason, detail: bad.to_string(), text });
+/// First and last moment of an archive: its first and last hour tell, and the files of no known time.
+pub(crate) fn extent(archive: &Archive) -> Result<Option<(i64, i64)>> {
+    let hours = archive.hours()?;
+    let timed = || hours.iter().copied().filter(|hour| hour.0.is_some());
+    let mut ends: Vec<Hour> = hours.iter().copied().filter(|hour| hour.0.is_none()).collect();
+    ends.extend(timed().next().into_iter().chain(timed().next_back()));
+    ends.sort_unstable();
+    ends.dedup();
+    let mut evidence = Evidence::default();
+    for path in archive.files(&ends)?.iter().flat_map(|hour| &hour.files) {
+        // One that cannot be read is told of when it is to be read.
+        if let Ok(covers) = covers(path) {
+            evidence.reaches(covers.first, covers.last);
         }
-    };
-    for (number, line, open) in chunk.lines() {
-        lines += 1;
-        last = number;
-        if let Err(bad) = decoder.line(line) {
-            // A last line that is bad and has no line feed was cut off while it was written or copied.
-            let torn = open && bad != Bad::Empty;
-            reject(number, if torn { "torn" } else { bad.reason() }, &bad, start..start + line.len());
-        }
-        start += line.len() + 1;
     }
-    if let Err(bad) = decoder.end() {
-        reject(last, bad.reason(), &bad, 0..0);
-    }
-    let (hashes, oddities, batch) = (decoder.hashes(), decoder.oddities(), decoder.finish()?);
-    let (mut evidence, mut workloads) = (Evidence::default(), Workloads::default());
-    evidence.count(&batch)?;
-    if learns {
-        workloads.learn(&batch)?;
-    }
-    Ok(Decoded { batch, evidence, workloads, hashes, lines, rejected, rejects, oddities })
+    Ok(evidence.extent)
 }
 
-/// Bytes of a rejected line that are kept.
-const REJECT_BYTES: usize = 1 << 20;
+/// What a file covers, as far as its time goes: by its own word, or by its rows.
+fn covers(path: &Path) -> Result<Coverage> {
+    let mut file = SegmentFile::open(path)?;
+    if let Some(covers) = file.info.coverage.take() {
+        return Ok(covers);
+    }
+    let mut covers = Coverage::default();
+    for batch in file.read(&Projection::of(["time"]), &Wanted::default(), None)? {
+        covers.count(&batch?)?;
+    }
+    Ok(covers)
+}

@@ -2,13 +2,18 @@
 
 mod answer;
 mod ask;
+mod check;
 mod cli;
 mod engine;
 mod evidence;
+mod export;
+mod import;
 mod load;
+mod read;
 mod render;
 mod session;
 mod sql;
+mod stats;
 
 use std::io;
 use std::process::ExitCode;
@@ -16,7 +21,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{ArchiveCommand, Cli, Command};
 use crate::session::Outcome;
 use lookback_question::catalogue::Catalogue;
 
@@ -48,6 +53,10 @@ fn run() -> Result<Outcome> {
     match Cli::from_arg_matches(&matches)?.command {
         Command::Ask => Ok(Outcome::Answered),
         Command::Sql(args) => sql::run(&args, &catalogue),
+        Command::Check(args) => check::run(&args),
+        Command::Import(args) => import::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Archive(ArchiveCommand::Stats(args)) => stats::run(&args),
     }
 }
 

@@ -10,8 +10,10 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anyhow::{Result, bail};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use lookback_flow::segment::SegmentWriter;
 use lookback_flow::time::rfc3339;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 use serde_json::{Value, json};
@@ -238,7 +240,8 @@ fn write_parquet(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     if io::stdout().is_terminal() {
         bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
     }
-    let mut writer = SegmentWriter::new(Vec::new(), answer.rows.schema())?;
+    let zstd = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), answer.rows.schema(), Some(zstd))?;
     writer.write(&answer.rows)?;
-    Ok(out.write_all(&writer.finish()?)?)
+    Ok(out.write_all(&writer.into_inner()?)?)
 }

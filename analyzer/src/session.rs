@@ -1,16 +1,16 @@
 //! Asking: inputs are found and read, the query is bound to the window and scope, run, and written.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::{Context, Result, bail};
 use lookback_flow::inputs::{Found, find};
 
 use crate::answer::Answer;
-use crate::cli::{OutputArgs, ReadArgs, RelativeTo, ScopeArgs};
+use crate::cli::{OutputArgs, ReadArgs, ScopeArgs};
 use crate::engine::Engine;
-use crate::load::{Loaded, Options, load};
+use crate::load::{Loaded, Request, load};
+use crate::read::Options;
 use crate::render::{self, Format};
 use lookback_question::bind::{Bound, Literal, Scope};
 use lookback_question::catalogue::{Catalogue, Needs, ResultColumn};
@@ -69,11 +69,14 @@ impl Asking<'_> {
         }
         let scope =
             Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
-        let mut options = reading(read, found)?;
-        let loaded = load(found, &bound.columns_in(&scope), &mut options)?;
-        if let Some(out) = &mut options.rejects {
-            out.flush().context("cannot write the rejected lines")?;
-        }
+        let mut options = Options::new(&read.lines, found)?;
+        let request = Request {
+            columns: &bound.columns_in(&scope),
+            window: &|extent| self.windowed(extent),
+            needles: bound.needles(&scope),
+        };
+        let loaded = load(found, &request, &mut options)?;
+        options.flush()?;
         let mut stdout = BufWriter::new(io::stdout().lock());
         let (statement, window) = self.statement(&loaded, &scope, catalogue)?;
         if explain {
@@ -105,7 +108,7 @@ impl Asking<'_> {
 
     /// Why there are no rows: nothing matched, or there was nothing to match.
     fn nothing(&self, answer: &Answer) -> String {
-        if answer.evidence.kinds.is_empty() {
+        if answer.evidence.covers.kinds.is_empty() {
             return "no events in the input".to_owned();
         }
         let (needs, what) = match self.needs {
@@ -132,15 +135,10 @@ impl Asking<'_> {
         scope: &Scope,
         catalogue: &Catalogue,
     ) -> Result<(sqlparser::ast::Query, Option<(i64, i64)>)> {
-        let window = match (loaded.evidence.first, loaded.evidence.last) {
-            (Some(first), Some(last)) => Some(self.window(first, last)?),
-            _ => None,
-        };
+        let extent = loaded.evidence.extent;
+        let window = extent.map(|(first, last)| self.window(first, last)).transpose()?;
         let bound = self.bound(&self.bind_window(window.unwrap_or_default()), catalogue)?;
-        let asked = self.asked();
-        // Without a window asked for, events without a time count too.
-        let windowed = asked != Asked::default();
-        let scope = Scope { window: window.filter(|_| windowed), ..scope.clone() };
+        let scope = Scope { window: self.windowed(extent)?, ..scope.clone() };
         Ok((bound.statement(&scope)?, window))
     }
 
@@ -164,18 +162,23 @@ impl Asking<'_> {
     }
 
     fn asked(&self) -> Asked {
-        let ScopeArgs { since, until, last, .. } = self.scope.clone();
-        let whole = since.is_none() && until.is_none() && last.is_none();
-        let last = last.or_else(|| self.default_last.filter(|_| whole).map(str::to_owned));
-        Asked { since, until, last }
+        let mut asked = self.scope.window.asked();
+        if asked == Asked::default() {
+            asked.last = self.default_last.map(str::to_owned);
+        }
+        asked
+    }
+
+    /// The window, if one was asked for; else events without a time count, too.
+    fn windowed(&self, extent: Option<(i64, i64)>) -> Result<Option<(i64, i64)>> {
+        match extent {
+            Some((first, last)) if self.asked() != Asked::default() => Ok(Some(self.window(first, last)?)),
+            _ => Ok(None),
+        }
     }
 
     fn window(&self, first: i64, last: i64) -> Result<(i64, i64)> {
-        let end = match self.scope.relative_to {
-            RelativeTo::Data => last,
-            RelativeTo::Now => chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX),
-        };
-        Ok(self.asked().window(first, last.max(end), end)?)
+        self.scope.window.bounds(&self.asked(), first, last)
     }
 
     fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
@@ -202,7 +205,20 @@ impl Asking<'_> {
         let names: Vec<&str> = columns.iter().map(|id| id.column().name).collect();
         // A query of several lines, as one comment.
         writeln!(out, "-- {}", self.title.split_whitespace().collect::<Vec<_>>().join(" "))?;
-        writeln!(out, "-- over events: {rows} rows of {} inputs", loaded.evidence.inputs.len())?;
+        let files = loaded.evidence.files;
+        let inputs = loaded.evidence.inputs.len() as u64 + files.read;
+        writeln!(out, "-- over events: {rows} rows of {inputs} inputs")?;
+        if files.read + files.skipped > 0 {
+            writeln!(
+                out,
+                "-- skipped: {} of {} files; of the others, {} row groups and {} of {} rows",
+                files.skipped,
+                files.read + files.skipped,
+                files.parts.row_groups,
+                files.parts.rows,
+                files.rows
+            )?;
+        }
         writeln!(out, "-- columns read: {}", names.join(", "))?;
         if let Some((since, until)) = window {
             let time = lookback_flow::time::rfc3339;
@@ -210,24 +226,4 @@ impl Asking<'_> {
         }
         Ok(writeln!(out, "{statement:#};")?)
     }
-}
-
-/// How to read, from the flags.
-pub(crate) fn reading(read: &ReadArgs, found: &Found) -> Result<Options> {
-    let rejects: Option<Box<dyn Write>> = match &read.rejects {
-        Some(path) => {
-            if fs::canonicalize(path).is_ok_and(|target| found.inputs.iter().any(|input| input.is(&target))) {
-                bail!("{}: is an input; the rejected lines would be written over it", path.display());
-            }
-            let file: File = OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(path)
-                .with_context(|| format!("{}: cannot write the rejected lines there", path.display()))?;
-            Some(Box::new(BufWriter::new(file)))
-        }
-        None => None,
-    };
-    Ok(Options { strict: read.strict, rejects, progress: io::stderr().is_terminal() })
 }

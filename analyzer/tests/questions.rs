@@ -1,8 +1,9 @@
-//! Every question over the logs of `testdata/`, against answers that were worked out by hand (`cases.toml` in each folder).
+//! Every question over the logs of `testdata/`, and over archives of them, against answers that were worked out by hand
+//! (`cases.toml` in each folder).
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,23 +61,47 @@ fn missing<'a>(header: &[String], from: &'a [Vec<String>], other: &[Vec<String>]
     from.iter().filter(|row| !other.iter().any(|candidate| equal(row, candidate))).collect()
 }
 
-fn arguments(folder: &Path, case: &Case) -> Vec<String> {
-    let mut arguments = vec!["ask".to_owned(), case.question.clone()];
-    arguments.extend(case.args.iter().cloned());
+fn inputs(folder: &Path, case: &Case) -> Vec<String> {
     if case.input.is_empty() {
-        arguments.push(folder.display().to_string());
+        return vec![folder.display().to_string()];
     }
-    arguments.extend(case.input.iter().map(|name| folder.join(name).display().to_string()));
+    case.input.iter().map(|name| folder.join(name).display().to_string()).collect()
+}
+
+fn ask(case: &Case, inputs: &[String]) -> String {
+    let mut arguments = vec!["ask".to_owned(), case.question.clone()];
+    arguments.extend(case.args.iter().chain(inputs).cloned());
     arguments.extend(["-q", "-o", "csv", "--raw"].map(str::to_owned));
-    arguments
+    lookback(&arguments)
+}
+
+/// Archives of the inputs of cases, made when they are first asked for.
+#[derive(Default)]
+struct Archives(BTreeMap<Vec<String>, tempfile::TempDir>);
+
+impl Archives {
+    fn of(&mut self, inputs: &[String]) -> String {
+        let folder = self.0.entry(inputs.to_vec()).or_insert_with(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let archive = folder.path().join("archive").display().to_string();
+            lookback(&[&["import".to_owned(), "-q".to_owned()], inputs, &["-o".to_owned(), archive]].concat());
+            folder
+        });
+        folder.path().join("archive").display().to_string()
+    }
 }
 
 fn check(scenario: &str) {
     let folder = testdata().join(scenario);
     let cases: Cases = toml::from_str(&fs::read_to_string(folder.join("cases.toml")).unwrap()).unwrap();
     let mut wrong = Vec::new();
+    let mut archives = Archives::default();
     for case in &cases.case {
-        let (header, found) = table(&lookback(&arguments(&folder, case)));
+        let inputs = inputs(&folder, case);
+        let answer = ask(case, &inputs);
+        let archived = ask(case, &[archives.of(&inputs)]);
+        assert_eq!(archived, answer, "{} {}: from an archive", case.question, case.args.join(" "));
+        let (header, found) = table(&answer);
         let (expected_header, expected) = table(&case.expected);
         let (extra, lacking) = (missing(&header, &found, &expected), missing(&header, &expected, &found));
         if header != expected_header || !extra.is_empty() || !lacking.is_empty() || found.len() != expected.len() {
@@ -167,8 +192,8 @@ fn order_changes_nothing() {
     let cases: Cases = toml::from_str(&fs::read_to_string(folder.join("cases.toml")).unwrap()).unwrap();
     for case in cases.case.iter().filter(|case| case.input.is_empty()) {
         assert_eq!(
-            lookback(&arguments(&folder, case)),
-            lookback(&arguments(other.path(), case)),
+            ask(case, &inputs(&folder, case)),
+            ask(case, &inputs(other.path(), case)),
             "{} {}",
             case.question,
             case.args.join(" ")

@@ -88,6 +88,8 @@ pub struct Column {
     pub personal: Personal,
     /// Shown by default where there is room for a few columns only.
     pub shown: bool,
+    /// Looked up by single values: files have a bloom filter on it.
+    pub needle: bool,
     /// Unit of the value, or empty.
     pub unit: &'static str,
     pub doc: &'static str,
@@ -101,12 +103,17 @@ const fn column(
     personal: Personal,
     doc: &'static str,
 ) -> Column {
-    Column { name, kind, fill, path, personal, shown: false, unit: "", doc }
+    Column { name, kind, fill, path, personal, shown: false, needle: false, unit: "", doc }
 }
 
 impl Column {
     const fn shown(mut self) -> Self {
         self.shown = true;
+        self
+    }
+
+    const fn needle(mut self) -> Self {
+        self.needle = true;
         self
     }
 
@@ -153,7 +160,7 @@ pub const COLUMNS: &[Column] = &[
     column("extra", Json, Null, "", Body, "What the reader does not know, or knows with another type, as JSON, in its place: `{\"flow\":{\"new_field\":1}}`."),
 
     // flow.Flow, in the order of its declaration.
-    column("uuid", Text, Null, "flow.uuid", Identity, "Unique for each observation, not for each packet."),
+    column("uuid", Text, Null, "flow.uuid", Identity, "Unique for each observation, not for each packet.").needle(),
     column("emitter_name", Name, Null, "flow.emitter.name", Plain, "The program that made the flow."),
     column("emitter_version", Name, Null, "flow.emitter.version", Plain, "Its version."),
     column("verdict", Name, Null, "flow.verdict", Plain, "FORWARDED, DROPPED, ERROR, AUDIT, REDIRECTED, TRACED or TRANSLATED.").shown(),
@@ -161,9 +168,9 @@ pub const COLUMNS: &[Column] = &[
     column("auth_type", Name, Null, "flow.auth_type", Plain, "Mutual authentication asked for: SPIRE, TEST_ALWAYS_FAIL."),
     column("ethernet_source", Name, Null, "flow.ethernet.source", Address, "Source hardware address."),
     column("ethernet_destination", Name, Null, "flow.ethernet.destination", Address, "Destination hardware address."),
-    column("source_ip", Name, Null, "flow.IP.source", Address, "Source address of this packet; replies have it reversed (see `client_ip`).").shown(),
+    column("source_ip", Name, Null, "flow.IP.source", Address, "Source address of this packet; replies have it reversed (see `client_ip`).").shown().needle(),
     column("source_ip_xlated", Name, Null, "flow.IP.source_xlated", Address, "Source address after source NAT."),
-    column("destination_ip", Name, Null, "flow.IP.destination", Address, "Destination address of this packet.").shown(),
+    column("destination_ip", Name, Null, "flow.IP.destination", Address, "Destination address of this packet.").shown().needle(),
     column("ip_version", Name, Null, "flow.IP.ipVersion", Plain, "IPv4 or IPv6."),
     column("ip_encrypted", Bool, Zero, "flow.IP.encrypted", Plain, "Whether the packet was encrypted by Cilium."),
     column("l4_protocol", Case, Null, "flow.l4.*", Plain, "TCP, UDP, ICMPv4, ICMPv6, SCTP, VRRP or IGMP.").shown(),
@@ -202,23 +209,23 @@ pub const COLUMNS: &[Column] = &[
     column("source_cluster_name", Name, Null, "flow.source.cluster_name", Pod, "Cluster of the source."),
     column("source_namespace", Name, Null, "flow.source.namespace", Pod, "Namespace of the source.").shown(),
     column("source_labels", Names, Null, "flow.source.labels", Label, "Security labels, such as `k8s:app=web`."),
-    column("source_pod", Name, Null, "flow.source.pod_name", Pod, "Pod of the source.").shown(),
+    column("source_pod", Name, Null, "flow.source.pod_name", Pod, "Pod of the source.").shown().needle(),
     column("source_workloads", Workloads, Null, "flow.source.workloads", Pod, "Workloads that own the source; filled for endpoints on the observing node only."),
     column("destination_endpoint_id", U32, Null, "flow.destination.ID", Plain, "Cilium endpoint, numbered by node."),
     column("destination_identity", U32, Zero, "flow.destination.identity", Plain, "Security identity of the destination."),
     column("destination_cluster_name", Name, Null, "flow.destination.cluster_name", Pod, "Cluster of the destination."),
     column("destination_namespace", Name, Null, "flow.destination.namespace", Pod, "Namespace of the destination.").shown(),
     column("destination_labels", Names, Null, "flow.destination.labels", Label, "Security labels of the destination."),
-    column("destination_pod", Name, Null, "flow.destination.pod_name", Pod, "Pod of the destination.").shown(),
+    column("destination_pod", Name, Null, "flow.destination.pod_name", Pod, "Pod of the destination.").shown().needle(),
     column("destination_workloads", Workloads, Null, "flow.destination.workloads", Pod, "Workloads that own the destination."),
     column("flow_type", Name, Null, "flow.Type", Plain, "L3_L4, L7 or SOCK."),
     column("node_labels", Names, Null, "flow.node_labels", Label, "Labels of the observing node."),
-    column("source_names", Names, Null, "flow.source_names", Host, "DNS names of the source, from the observing node's FQDN cache."),
-    column("destination_names", Names, Null, "flow.destination_names", Host, "DNS names of the destination, from the observing node's FQDN cache."),
+    column("source_names", Names, Null, "flow.source_names", Host, "DNS names of the source, from the observing node's FQDN cache.").needle(),
+    column("destination_names", Names, Null, "flow.destination_names", Host, "DNS names of the destination, from the observing node's FQDN cache.").needle(),
     column("l7_type", Name, Null, "flow.l7.type", Plain, "REQUEST, RESPONSE or SAMPLE.").shown(),
     column("latency_ns", U64, Null, "flow.l7.latency_ns", Plain, "Time from request to response as the proxy measured it; NULL is unknown, not 0; in SQL at most 2^53.").unit("ns"),
     column("l7_protocol", Case, Null, "flow.l7.*", Plain, "dns, http or kafka."),
-    column("dns_query", Text, Null, "flow.l7.dns.query", Host, "Name asked for, usually with a trailing dot."),
+    column("dns_query", Text, Null, "flow.l7.dns.query", Host, "Name asked for, usually with a trailing dot.").needle(),
     column("dns_ips", Names, Null, "flow.l7.dns.ips", Address, "Addresses answered."),
     column("dns_ttl", U32, Null, "flow.l7.dns.ttl", Plain, "Time to live; 4294967295 is no answer.").unit("s"),
     column("dns_cnames", Names, Null, "flow.l7.dns.cnames", Host, "Canonical names passed on the way."),
@@ -257,7 +264,7 @@ pub const COLUMNS: &[Column] = &[
     column("interface_index", U32, Null, "flow.interface.index", Plain, "Network interface."),
     column("interface_name", Name, Null, "flow.interface.name", Plain, "Its name."),
     column("proxy_port", U32, Null, "flow.proxy_port", Plain, "Port of the proxy that the packet went to."),
-    column("trace_id", Text, Null, "flow.trace_context.parent.trace_id", Identity, "W3C trace id from the request's headers."),
+    column("trace_id", Text, Null, "flow.trace_context.parent.trace_id", Identity, "W3C trace id from the request's headers.").needle(),
     column("sock_xlate_point", Name, Null, "flow.sock_xlate_point", Plain, "Socket translation: before or after, forward or reverse."),
     column("socket_cookie", U64, Null, "flow.socket_cookie", Identity, "Kernel socket."),
     column("cgroup_id", U64, Null, "flow.cgroup_id", Identity, "Control group of the process."),

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::archive::Archive;
+
 /// Names that a folder's files must end in to be read, compressed or not.
 const ENDINGS: &[&str] = &[".log", ".json", ".jsonl", ".ndjson", ".parquet"];
 
@@ -21,6 +23,8 @@ const COMPRESSED: &[&str] = &[".gz", ".zst"];
 pub enum Input {
     Stdin,
     File(PathBuf),
+    /// A folder with all its files, of which only those are read that a question needs.
+    Archive(Archive),
 }
 
 impl Input {
@@ -30,13 +34,18 @@ impl Input {
         match self {
             Self::Stdin => "standard input".to_owned(),
             Self::File(path) => path.display().to_string(),
+            Self::Archive(archive) => archive.root.display().to_string(),
         }
     }
 
-    /// Whether it is this file, whose path has no links in it.
+    /// Whether it is this file, or holds it; the path has no links in it.
     #[must_use]
     pub fn is(&self, canonical: &Path) -> bool {
-        matches!(self, Self::File(path) if fs::canonicalize(path).is_ok_and(|own| own == canonical))
+        match self {
+            Self::Stdin => false,
+            Self::File(path) => fs::canonicalize(path).is_ok_and(|own| own == canonical),
+            Self::Archive(archive) => fs::canonicalize(&archive.root).is_ok_and(|root| canonical.starts_with(root)),
+        }
     }
 }
 
@@ -78,14 +87,14 @@ pub fn find<S: AsRef<str>>(arguments: &[S]) -> Result<Found, InputError> {
         }
         let path = Path::new(argument);
         if path.is_dir() {
-            let before = files.len();
+            let before = files.len() + found.inputs.len();
             walk(path, &mut files, &mut found)?;
-            if files.len() == before {
+            if files.len() + found.inputs.len() == before {
                 return Err(InputError::EmptyFolder(path.to_owned()));
             }
         } else if !path.exists() && argument.contains(['*', '?', '[']) {
             let paths = glob::glob(argument).map_err(|error| InputError::Pattern(argument.to_owned(), error))?;
-            let before = files.len();
+            let before = files.len() + found.inputs.len();
             for path in paths {
                 let path =
                     path.map_err(|error| InputError::Io { path: error.path().to_owned(), error: error.into() })?;
@@ -97,7 +106,7 @@ pub fn find<S: AsRef<str>>(arguments: &[S]) -> Result<Found, InputError> {
                     files.push(path);
                 }
             }
-            if files.len() == before {
+            if files.len() + found.inputs.len() == before {
                 return Err(InputError::NoMatch(argument.to_owned()));
             }
         } else {
@@ -124,6 +133,12 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>, found: &mut Found) -> Result<()
     let mut folders = vec![folder.to_owned()];
     let mut others = 0;
     while let Some(folder) = folders.pop() {
+        if let Some(archive) = Archive::at(&folder) {
+            if !found.inputs.contains(&Input::Archive(archive.clone())) {
+                found.inputs.push(Input::Archive(archive));
+            }
+            continue;
+        }
         let entries = fs::read_dir(&folder).map_err(|error| InputError::Io { path: folder.clone(), error })?;
         for entry in entries {
             let entry = entry.map_err(|error| InputError::Io { path: folder.clone(), error })?;
@@ -212,6 +227,7 @@ mod tests {
             .map(|input| match input {
                 Input::Stdin => "-".to_owned(),
                 Input::File(path) => path.file_name().unwrap().to_str().unwrap().to_owned(),
+                Input::Archive(archive) => archive.root.file_name().unwrap().to_str().unwrap().to_owned(),
             })
             .collect()
     }
@@ -278,6 +294,15 @@ mod tests {
         let found = find(&arguments).unwrap();
         assert_eq!(names(&found), ["a.log"]);
         assert_eq!(found.passed_over.len(), 2);
+    }
+
+    #[test]
+    fn an_archive_is_one_input_and_nothing_else_in_it_is() {
+        let folder = folder(&["a.log", "old/flows/date=2026-03-01/hour=10/a.parquet", "old/imports/00000001.json"]);
+        let found = find(&[folder.path().to_str().unwrap()]).unwrap();
+        assert_eq!(names(&found), ["old", "a.log"]);
+        let inside = folder.path().join("old/flows/date=2026-03-01");
+        assert_eq!(names(&find(&[inside.to_str().unwrap()]).unwrap()), ["a.parquet"]);
     }
 
     #[test]

@@ -9,11 +9,15 @@
 //! | [`json`] | exporter lines ↔ rows |
 //! | [`protobuf`] | Hubble's API messages ↔ rows |
 //! | [`segment`] | Parquet files ↔ rows |
+//! | [`archive`] | a folder of them: layout, import without half files, order of time |
+//! | [`coverage`] | what some rows cover: nodes, time, losses |
 //! | [`rows`], [`view`] | building batches, reading them row by row |
 //! | [`derive`](mod@derive) | direction, client and server, and other columns computed from stored ones |
 //! | [`inputs`], [`lines`] | which files to read, in which order; their lines, decompressed |
 
+pub mod archive;
 pub mod columns;
+pub mod coverage;
 pub mod derive;
 mod extra;
 pub mod inputs;

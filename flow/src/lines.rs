@@ -109,6 +109,39 @@ impl Chunks {
         Ok(Self { source, rest: Vec::new(), next_line: 1, failed: None, done: false })
     }
 
+    /// Passes over so many bytes, which end a line, and shows them to `see`; line numbers go on behind them.
+    ///
+    /// # Errors
+    /// When the source broke off.
+    pub fn pass_over(&mut self, bytes: u64, mut see: impl FnMut(&[u8])) -> io::Result<()> {
+        let mut block = vec![0; 1 << 16];
+        let mut source = (&mut self.source).take(bytes);
+        let mut ended = true;
+        loop {
+            let read = match source.read(&mut block) {
+                Ok(0) => break,
+                Ok(n) => block.get(..n).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.next_line += memchr::memchr_iter(b'\n', read).count() as u64;
+            ended = read.ends_with(b"\n");
+            see(read);
+        }
+        if !ended {
+            // The last line had no line feed then; the one that it has now is no line of its own.
+            let mut feed = [0];
+            match self.source.read(&mut feed)? {
+                1 if feed == *b"\n" => {
+                    see(&feed);
+                    self.next_line += 1;
+                }
+                n => self.rest.extend_from_slice(feed.get(..n).unwrap_or_default()),
+            }
+        }
+        Ok(())
+    }
+
     /// The next chunk; `None` at the end.
     ///
     /// # Errors

@@ -1,8 +1,9 @@
 //! What an endpoint is called: the best name there is, by the rules of `docs/rules.md`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
+use serde::{Deserialize, Serialize};
 
 use crate::columns::ColumnId;
 use crate::view::{View, WrongType};
@@ -70,10 +71,11 @@ impl Side {
 
 /// Which workload owns a pod, as far as any line of the input tells: workloads are filled only on the node where the
 /// endpoint lives, and the other node's lines name the pod alone.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Workloads {
     /// By namespace, then pod.
-    pods: HashMap<String, HashMap<String, String>>,
+    pods: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Workloads {
@@ -121,6 +123,21 @@ impl Workloads {
                 pods.insert(pod.to_owned(), workload.to_owned());
             }
         }
+    }
+
+    /// How many pods are known.
+    #[must_use]
+    pub fn pods(&self) -> usize {
+        self.pods.values().map(BTreeMap::len).sum()
+    }
+
+    /// At most so many pods of it.
+    #[must_use]
+    pub fn first(&self, most: usize) -> Self {
+        let mut some = Self::default();
+        let pods = self.pods.iter().flat_map(|(namespace, pods)| pods.iter().map(move |pod| (namespace, pod)));
+        pods.take(most).for_each(|(namespace, (pod, workload))| some.add(namespace, pod, workload));
+        some
     }
 
     fn of(&self, namespace: &str, pod: &str) -> Option<&str> {

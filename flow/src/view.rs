@@ -130,3 +130,9 @@ fn values(array: &ArrayRef) -> Option<Values<'_>> {
 pub(crate) fn items(texts: &StringArray) -> impl Iterator<Item = &str> {
     texts.iter().map(Option::unwrap_or_default)
 }
+
+impl From<WrongType> for arrow::error::ArrowError {
+    fn from(error: WrongType) -> Self {
+        Self::SchemaError(error.to_string())
+    }
+}

@@ -9,7 +9,7 @@ use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::json::{self, encode};
 use lookback_flow::protobuf;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{SegmentReader, SegmentWriter};
+use lookback_flow::segment::{SegmentFile, SegmentInfo, SegmentWriter, Wanted};
 use lookback_flow::view::View;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -84,16 +84,20 @@ fn rows_to_parquet_to_rows_is_the_identity() {
     }
     let batch = decoder.finish().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
-    let mut writer = SegmentWriter::of_flows(file.reopen().unwrap()).unwrap();
+    let mut writer = SegmentWriter::unordered(file.reopen().unwrap()).unwrap();
     writer.write(&batch).unwrap();
-    writer.finish().unwrap();
+    writer.finish(&SegmentInfo::default()).unwrap();
+    let read = |wanted: &Projection| -> Vec<RecordBatch> {
+        let file = SegmentFile::open(file.path()).unwrap();
+        file.read(wanted, &Wanted::default(), None).unwrap().map(Result::unwrap).collect()
+    };
 
-    let all: Vec<_> = SegmentReader::open(file.path(), &Projection::all()).unwrap().map(Result::unwrap).collect();
+    let all = read(&Projection::all());
     let back = arrow::compute::concat_batches(&batch.schema(), &all).unwrap();
     assert_eq!(to_line(&back), to_line(&batch));
 
     let wanted = Projection::of(["source_pod", "time"]);
-    let some: Vec<_> = SegmentReader::open(file.path(), &wanted).unwrap().map(Result::unwrap).collect();
+    let some = read(&wanted);
     assert_eq!(some[0].schema(), wanted.schema());
     assert_eq!(some.iter().map(RecordBatch::num_rows).sum::<usize>(), 500);
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 use lookback_flow::columns::{COLUMNS, ColumnId};
+use lookback_flow::segment::Needle;
 use sqlparser::ast::{
     Expr, ObjectName, Query, Select, SelectItem, Statement, TableFactor, UnaryOperator, Value, ValueWithSpan, Visit,
     Visitor, visit_expressions_mut, visit_relations,
@@ -18,6 +19,7 @@ use sqlparser::parser::{Parser, ParserOptions};
 use sqlparser::tokenizer::{Span, Token, Tokenizer};
 
 use crate::catalogue::Catalogue;
+use crate::needles::needles;
 use crate::{QuestionError, Result};
 
 /// The table that holds every event; all others are made from it.
@@ -149,6 +151,15 @@ impl Bound {
         let names = scoped.chain(namespace).chain(service).chain(whole).chain(reports.iter().copied());
         let all = names.filter_map(ColumnId::of).chain(self.columns.iter().copied());
         all.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What every event fits one of, that the statement reads; empty when any may be read. A scope takes in whole
+    /// connections, whose other lines may fit nothing.
+    pub fn needles(&self, scope: &Scope) -> Vec<Needle> {
+        if scope.namespace.is_some() || scope.service.is_some() {
+            return Vec::new();
+        }
+        needles(self.tables.iter().map(|(_, query)| query).chain([&self.query]))
     }
 
     /// The whole statement over `events`.

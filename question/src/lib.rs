@@ -8,6 +8,7 @@
 
 pub mod bind;
 pub mod catalogue;
+mod needles;
 pub mod window;
 
 use std::path::PathBuf;

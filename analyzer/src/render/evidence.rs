@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use lookback_flow::segment::Origin;
 use lookback_flow::time::rfc3339;
 use lookback_question::window::human_span;
 
@@ -25,28 +26,33 @@ pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result
 fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
     let evidence = &answer.evidence;
     let mut lines = Vec::new();
-    let inputs = evidence.inputs.len();
-    let mut read = format!(
-        "{} lines of {inputs} {}",
-        grouped(evidence.lines().into()),
-        if inputs == 1 { "input" } else { "inputs" }
-    );
-    match evidence.rejected() {
-        0 => read.push_str(", none rejected"),
-        rejected => {
-            let reasons = evidence.rejected_by_reason();
-            let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-            let rejected = grouped(rejected.into());
-            let reasons = reasons.join(", ");
-            read = read + ", " + &rejected + " rejected: " + &reasons + " (--rejects FILE keeps them)";
+    let files = evidence.files;
+    if files.read + files.skipped > 0 {
+        let (rows, all) = (grouped(files.rows.into()), files.read + files.skipped);
+        let of = if files.skipped == 0 { String::new() } else { format!(" of {}", grouped(all.into())) };
+        let mut archive = format!("{rows} rows of {}{of} {}", grouped(files.read.into()), plural(all, "file", "files"));
+        if !evidence.origins.is_empty() {
+            let logs = evidence.origins.len() as u64;
+            let lines = evidence.origins.values().map(|origin| origin.lines).sum::<u64>();
+            let rejected = rejected(evidence.origins.values(), "when they were imported");
+            archive = format!(
+                "{archive}, made of {logs} {} with {} lines, {rejected}",
+                plural(logs, "log", "logs"),
+                grouped(lines.into())
+            );
         }
+        lines.push(("archive", archive));
     }
-    lines.push(("read", read));
-    if !evidence.kinds.is_empty() {
-        let kinds = evidence.kinds.iter();
+    if !evidence.inputs.is_empty() || files.read + files.skipped == 0 {
+        let inputs = evidence.inputs.len() as u64;
+        let read = format!("{} lines of {inputs} {}", grouped(evidence.lines().into()), plural(inputs, "input", "inputs"));
+        lines.push(("read", format!("{read}, {}", rejected(&evidence.inputs, "(--rejects FILE keeps them)"))));
+    }
+    if !evidence.covers.kinds.is_empty() {
+        let kinds = evidence.covers.kinds.iter();
         let kinds: Vec<String> =
             kinds.map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count))).collect();
-        let nodes: Vec<String> = evidence.nodes.keys().map(|name| or_unnamed(name).to_owned()).collect();
+        let nodes: Vec<String> = evidence.covers.nodes.keys().map(|name| or_unnamed(name).to_owned()).collect();
         lines.push(("events", format!("{}, seen by {}", kinds.join(", "), listed(&nodes))));
     }
     if let Some((since, until)) = answer.window {
@@ -77,6 +83,21 @@ fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
         lines.push(("note", answer.notes.clone()));
     }
     lines
+}
+
+/// How many lines were rejected, and why.
+fn rejected<'a>(origins: impl IntoIterator<Item = &'a Origin>, then: &str) -> String {
+    let reasons = crate::evidence::rejected(origins);
+    if reasons.is_empty() {
+        return "none rejected".to_owned();
+    }
+    let rejected = grouped(reasons.values().sum::<u64>().into());
+    let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("{rejected} rejected: {} {then}", reasons.join(", "))
+}
+
+fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+    if count == 1 { one } else { many }
 }
 
 fn kind_name(kind: &str, count: u64) -> &str {

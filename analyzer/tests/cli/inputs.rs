@@ -7,7 +7,7 @@ use std::path::Path;
 use lookback_flow::json::Decoder;
 use lookback_flow::lines::Chunks;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::SegmentWriter;
+use lookback_flow::segment::{SegmentInfo, SegmentWriter};
 use serde_json::Value;
 
 use crate::{Folder, count, flow, lookback, lookback_reading, testdata};
@@ -119,7 +119,7 @@ fn what_cannot_be_read_at_all_does_not_hide_the_rest() {
 #[test]
 fn a_parquet_file_gives_the_answers_of_the_log_it_was_made_of() {
     let folder = Folder::new();
-    let mut writer = SegmentWriter::of_flows(Vec::new()).unwrap();
+    let mut writer = SegmentWriter::unordered(Vec::new()).unwrap();
     for node in ["node-a", "node-b"] {
         let log = fs::File::open(testdata(&format!("incident/{node}/events.log"))).unwrap();
         let mut chunks = Chunks::new(log).unwrap();
@@ -129,7 +129,7 @@ fn a_parquet_file_gives_the_answers_of_the_log_it_was_made_of() {
         }
         writer.write(&decoder.finish().unwrap()).unwrap();
     }
-    let archive = folder.file("incident.parquet", writer.finish().unwrap());
+    let archive = folder.file("incident.parquet", writer.finish(&SegmentInfo::default()).unwrap());
     for question in
         ["verdicts", "failure-causes", "service-map", "lost-events", "http-errors", "policy-denied", "coverage"]
     {

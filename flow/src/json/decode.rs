@@ -124,6 +124,12 @@ impl Decoder {
         std::mem::take(&mut self.hashes)
     }
 
+    /// The hash of a line that an exporter wrote.
+    #[must_use]
+    pub fn hash(line: &str) -> u64 {
+        HASHER.hash_one(line)
+    }
+
     /// What was not known, since the decoder was made.
     #[must_use]
     pub fn oddities(&mut self) -> Oddities {
@@ -192,7 +198,7 @@ impl Decoder {
                     self.rows.text(SETTLED.extra, extra);
                 }
                 self.rows.finish_row();
-                self.hashes.push(HASHER.hash_one(text));
+                self.hashes.push(Self::hash(text));
             }
             Err(_) => self.rows.abandon_row(),
         }

@@ -21,12 +21,21 @@ use crate::view::{View, WrongType, items};
 /// # Errors
 /// When a column has not the type of the schema.
 pub fn encode(batch: &RecordBatch, out: &mut String) -> Result<(), WrongType> {
+    encode_lines(batch, out).map(|_| ())
+}
+
+/// Likewise, and tells where each line ends.
+///
+/// # Errors
+/// When a column has not the type of the schema.
+pub fn encode_lines(batch: &RecordBatch, out: &mut String) -> Result<Vec<usize>, WrongType> {
     let view = View::new(batch)?;
-    for row in 0..batch.num_rows() {
+    let line = |row| {
         Line::new(&view, row).message(ENVELOPE, out);
         out.push('\n');
-    }
-    Ok(())
+        out.len()
+    };
+    Ok((0..batch.num_rows()).map(line).collect())
 }
 
 /// One row on its way out.

@@ -1,0 +1,415 @@
+//! `lookback check`: what logs and archives are worth as evidence.
+//!
+//! Everything is read, and nothing that a file tells of itself is believed: rows are counted again, files are hashed again.
+
+mod signs;
+
+use std::collections::{BTreeMap, HashSet};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use indicatif::ProgressBar;
+use lookback_flow::archive::content::file_sha256;
+use lookback_flow::archive::disorder::Disorder;
+use lookback_flow::archive::journal::{ImportedFile, Journal};
+use lookback_flow::archive::layout::hour_of;
+use lookback_flow::archive::Archive;
+use lookback_flow::coverage::{self, Coverage, Node};
+use lookback_flow::inputs::{Found, Input, find};
+use lookback_flow::json::Decoder;
+use lookback_flow::rows::Projection;
+use lookback_flow::segment::{Origin, SegmentFile, Wanted};
+use lookback_flow::time::rfc3339;
+use lookback_question::window::human_span;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use crate::cli::{self, Words};
+use crate::evidence::{Evidence, silences};
+use crate::import::see;
+use crate::load::MOST_COMPARED;
+use crate::read::{self, Decoding, Opened, Options};
+use crate::render::{grouped, terminal};
+use crate::session::Outcome;
+use signs::{MARKS, Signs};
+
+/// Something that makes the evidence less than whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    /// A stable word.
+    kind: &'static str,
+    text: String,
+}
+
+/// Most findings of one kind that are told one by one.
+const MOST: usize = 20;
+
+pub(crate) fn run(args: &cli::Check) -> Result<Outcome> {
+    let found = find(&args.inputs)?;
+    let mut options = Options::new(&args.lines, &found)?;
+    let mut checking = Checking::default();
+    checking.read(&found, &mut options)?;
+    options.flush()?;
+    let findings = checking.findings();
+    let mut out = io::stdout().lock();
+    match args.output {
+        Words::Json => writeln!(out, "{}", serde_json::to_string_pretty(&checking.json(&findings))?)?,
+        Words::Text => checking.write(&findings, &mut out)?,
+    }
+    Ok(if findings.is_empty() { Outcome::Answered } else { Outcome::Empty })
+}
+
+#[derive(Default)]
+struct Checking {
+    evidence: Evidence,
+    signs: Signs,
+    seen: HashSet<u64>,
+    /// Files that wrote each schema version, and the programs.
+    schemas: BTreeMap<u32, u64>,
+    producers: BTreeMap<String, u64>,
+    /// Files whose hash is that of their import.
+    unchanged: u64,
+    findings: Vec<Finding>,
+}
+
+impl Checking {
+    fn read(&mut self, found: &Found, options: &mut Options) -> Result<()> {
+        self.evidence.passed_over =
+            found.passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        let mut files: Vec<PathBuf> = Vec::new();
+        for input in &found.inputs {
+            if let Input::Archive(archive) = input {
+                self.hashes(archive)?;
+                files.extend(archive.files(&archive.hours()?)?.into_iter().flat_map(|hour| hour.files));
+            }
+        }
+        let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        let bytes = read::bytes(found) + files.iter().map(size).sum::<u64>();
+        let progress = read::progress("checking", bytes, options.progress);
+        for input in &found.inputs {
+            if !matches!(input, Input::Archive(_)) {
+                files.extend(self.log(input, &progress, options)?);
+            }
+        }
+        // Lines that are the same are of the same hour: those of others need not be kept in mind.
+        files.sort_unstable_by_key(|path| (hour_of(path), path.clone()));
+        let mut hour = None;
+        for path in &files {
+            if hour_of(path) != hour {
+                self.seen.clear();
+                hour = hour_of(path);
+            }
+            self.file(path, options)?;
+            progress.inc(size(path));
+        }
+        progress.finish_and_clear();
+        self.evidence.covers.join_nodes();
+        let (first, last) = (self.evidence.covers.first, self.evidence.covers.last);
+        self.evidence.reaches(first, last);
+        Ok(())
+    }
+
+    /// Reads a log; a Parquet file is read later.
+    fn log(&mut self, input: &Input, progress: &ProgressBar, options: &mut Options) -> Result<Option<PathBuf>> {
+        let mut origin = Origin { name: input.name(), ..Origin::default() };
+        match read::open(input, |source| progress.wrap_read(source))? {
+            Opened::Parquet(path) => return Ok(Some(path)),
+            Opened::Broken(why) => origin.broken = Some(why),
+            Opened::Lines(chunks) => {
+                let marks = MARKS.iter().map(|(_, column)| *column);
+                let columns = coverage::COLUMNS.iter().chain(signs::COLUMNS).copied().chain(marks);
+                let decoding = Decoding { projection: Projection::of(columns), counts: true, learns: false };
+                let mut disorder = Disorder::default();
+                read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
+                    self.compare(decoded.hashes);
+                    see(&mut disorder, &decoded.batch);
+                    self.evidence.covers.merge(decoded.covers);
+                    Ok(self.signs.count(&decoded.batch)?)
+                })?;
+                (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
+                self.evidence.oddities.merge(origin.oddities.clone());
+            }
+        }
+        options.told(&origin)?;
+        self.evidence.inputs.push(origin);
+        Ok(None)
+    }
+
+    fn compare(&mut self, hashes: Vec<u64>) {
+        for hash in hashes {
+            if self.seen.len() < MOST_COMPARED {
+                self.evidence.repeated += u64::from(!self.seen.insert(hash));
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, options: &Options) -> Result<()> {
+        let mut origin = Origin { name: path.display().to_string(), ..Origin::default() };
+        if let Err(error) = self.rows(path) {
+            origin.broken = Some(error.to_string());
+            options.told(&origin)?;
+            self.evidence.inputs.push(origin);
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, path: &Path) -> Result<()> {
+        let mut file = SegmentFile::open(path)?;
+        let info = std::mem::take(&mut file.info);
+        self.evidence.files.read += 1;
+        self.evidence.files.rows += file.rows;
+        self.evidence.files.newer += u64::from(info.is_newer());
+        *self.schemas.entry(info.version).or_default() += 1;
+        *self.producers.entry(info.producer).or_default() += 1;
+        info.origins.iter().for_each(|origin| self.evidence.origin(origin));
+        let mut covers = Coverage::default();
+        let mut order = Disorder::default();
+        for batch in file.read(&Projection::all(), &Wanted::default(), None)? {
+            let batch = batch?;
+            covers.count(&batch)?;
+            see(&mut order, &batch);
+            self.signs.count(&batch)?;
+            self.compare(hashes(&batch)?);
+        }
+        if info.coverage.as_ref().is_some_and(|told| *told != covers) {
+            self.find("false-metadata", format!("{}: its rows are not what its metadata says", path.display()));
+        }
+        if order.lines > 0 && info.coverage.is_some() {
+            self.find("unsorted-file", format!("{}: {} rows are out of order", path.display(), order.lines));
+        }
+        if let (Some((since, until)), Some(first), Some(last)) =
+            (hour_of(path).and_then(lookback_flow::archive::layout::Hour::span), covers.first, covers.last)
+            && (first < since || last > until)
+        {
+            self.find("misplaced-file", format!("{}: holds rows of another hour than its folder's", path.display()));
+        }
+        self.evidence.covers.merge(covers);
+        Ok(())
+    }
+
+    /// Compares an archive's files with the record of its imports.
+    fn hashes(&mut self, archive: &Archive) -> Result<()> {
+        let imports = Journal::new(&archive.root).imports()?;
+        let known: BTreeMap<PathBuf, ImportedFile> = imports
+            .into_iter()
+            .flat_map(|import| import.files)
+            .map(|file| (archive.root.join(&file.path), file))
+            .collect();
+        let there: Vec<PathBuf> =
+            archive.files(&archive.hours()?)?.into_iter().flat_map(|hour| hour.files).collect();
+        let hashed: Vec<(PathBuf, io::Result<String>)> =
+            there.into_par_iter().map(|path| (path.clone(), file_sha256(&path))).collect();
+        let staged: HashSet<PathBuf> = known.values().map(|file| archive.root.join(&file.staged)).collect();
+        let mut present = HashSet::new();
+        for (path, hash) in hashed {
+            match (known.get(&path), hash) {
+                (Some(file), Ok(hash)) if hash == file.sha256 => self.unchanged += 1,
+                (Some(_), Ok(_)) => {
+                    self.find("changed-file", format!("{}: is not as it was imported", path.display()));
+                }
+                (_, Err(error)) => self.find("broken", format!("{}: {error}", path.display())),
+                (None, _) if staged.contains(&path) => {}
+                (None, _) => self.find("unknown-file", format!("{}: no import made it", path.display())),
+            }
+            present.insert(path);
+        }
+        for (path, file) in known {
+            if !present.contains(&path) && !archive.root.join(&file.staged).exists() {
+                let rows = grouped(file.rows.into());
+                self.find("missing-file", format!("{}: is gone, with {rows} rows", path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, kind: &'static str, text: String) {
+        self.findings.push(Finding { kind, text });
+    }
+
+    /// Everything that makes the evidence less than whole.
+    fn findings(&self) -> Vec<Finding> {
+        let evidence = &self.evidence;
+        let mut findings = self.findings.clone();
+        let mut add = |kind, text| findings.push(Finding { kind, text });
+        for input in evidence.inputs.iter().chain(evidence.origins.values()) {
+            if let Some(why) = &input.broken {
+                add("broken", format!("{}: {why}", input.name));
+            }
+            if !input.rejected.is_empty() {
+                let reasons: Vec<String> =
+                    input.rejected.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+                add("rejected-lines", format!("{}: rejected {}", input.name, reasons.join(", ")));
+            }
+        }
+        for lost in &evidence.covers.lost {
+            let time = |at: i64| if at == i64::MIN || at == i64::MAX { "unknown".to_owned() } else { rfc3339(at) };
+            add("lost-events", format!("{} events lost from {} to {}", lost.count, time(lost.first), time(lost.last)));
+        }
+        for (name, node) in &evidence.covers.nodes {
+            for (from, to) in self.silences(node) {
+                add("silence", format!("{} was silent from {} to {}", or_unnamed(name), rfc3339(from), rfc3339(to)));
+            }
+        }
+        evidence.doubts().into_iter().for_each(|(kind, text)| add(kind, text));
+        self.signs.filtered().into_iter().for_each(|text| add("filtered", text));
+        for text in self.signs.leaked() {
+            add(
+                "oneof-mask-leak",
+                format!("{text}: looks like a field mask through l4 or l7, which may show values of other flows"),
+            );
+        }
+        findings
+    }
+
+    /// The stretches of the whole time in which a node saw no flow.
+    fn silences(&self, node: &Node) -> Vec<(i64, i64)> {
+        match self.evidence.extent {
+            Some(extent) if !node.minutes.is_empty() => silences(node, extent),
+            _ => Vec::new(),
+        }
+    }
+
+    fn write(&self, findings: &[Finding], out: &mut dyn io::Write) -> Result<()> {
+        let evidence = &self.evidence;
+        let mut line = |heading: &str, text: &str| writeln!(out, "{heading:<10}{}", terminal(text));
+        if !evidence.inputs.is_empty() {
+            let (lines, logs) = (grouped(evidence.lines().into()), evidence.inputs.len());
+            line("logs", &format!("{lines} lines of {logs} inputs"))?;
+        }
+        if evidence.files.read > 0 {
+            let (rows, files) = (grouped(evidence.files.rows.into()), evidence.files.read);
+            let logs = evidence.origins.len();
+            line("files", &format!("{rows} rows of {files} Parquet files, made of {logs} logs"))?;
+            line("hashes", &format!("{} files are as they were imported", self.unchanged))?;
+        }
+        let kinds: Vec<String> =
+            evidence.covers.kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped((*count).into()))).collect();
+        line("events", &if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") })?;
+        if let Some((first, last)) = evidence.extent {
+            let span = human_span(last.saturating_sub(first));
+            line("time", &format!("{} to {} ({span})", rfc3339(first), rfc3339(last)))?;
+        }
+        for (name, node) in evidence.covers.nodes.iter().take(MOST) {
+            line("node", &self.node(name, node))?;
+        }
+        if let Some(more) = evidence.covers.nodes.len().checked_sub(MOST).filter(|more| *more > 0) {
+            line("", &format!("and {more} more nodes"))?;
+        }
+        line("order", &self.order())?;
+        line("versions", &self.versions())?;
+        for passed_over in &evidence.passed_over {
+            line("skipped", passed_over)?;
+        }
+        writeln!(out)?;
+        let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+        for finding in findings {
+            let count = told.entry(finding.kind).or_default();
+            *count += 1;
+            if *count <= MOST {
+                writeln!(out, "{:<16} {}", finding.kind, terminal(&finding.text))?;
+            }
+        }
+        for (kind, more) in told.iter().filter_map(|(kind, count)| Some((kind, count.checked_sub(MOST)?))) {
+            if more > 0 {
+                writeln!(out, "{kind:<16} and {more} more")?;
+            }
+        }
+        match findings.len() {
+            0 => writeln!(out, "Nothing is known to be missing.")?,
+            count => writeln!(out, "\n{count} findings: what is here is less than what happened, or other than it.")?,
+        }
+        Ok(())
+    }
+
+    fn node(&self, name: &str, node: &Node) -> String {
+        let name = or_unnamed(name);
+        let events = grouped(node.events.into());
+        let (Some(first), Some(last)) = (node.first, node.last) else {
+            return format!("{name}: {events} events without time");
+        };
+        let silences = self.silences(node);
+        let silent: i64 = silences.iter().map(|(from, to)| to - from).sum();
+        let silence = match silences.len() {
+            0 => "never silent for 5 minutes".to_owned(),
+            count => format!("silent for {} in {count} stretches", human_span(silent)),
+        };
+        format!("{name}: {events} events, {} to {}, {silence}", rfc3339(first), rfc3339(last))
+    }
+
+    fn order(&self) -> String {
+        let logs = || self.evidence.inputs.iter().chain(self.evidence.origins.values());
+        let lines: u64 = logs().map(|origin| origin.disordered).sum();
+        let back = logs().map(|origin| origin.furthest_back_ns).max().unwrap_or_default();
+        match lines {
+            0 => "every log was in the order of time".to_owned(),
+            lines => format!("{} lines stood after a later one, by up to {}", grouped(lines.into()), human_span(back)),
+        }
+    }
+
+    fn versions(&self) -> String {
+        let (emitters, least) = self.signs.versions();
+        let mut versions = Vec::new();
+        if !emitters.is_empty() {
+            versions.push(format!("flows made by {}", emitters.join(", ")));
+        }
+        if let Some((version, column)) = least {
+            versions.push(format!("Cilium {version} or later, by {column}"));
+        }
+        if self.signs.agent_starts > 0 {
+            versions.push(format!("{} starts of an agent", self.signs.agent_starts));
+        }
+        for (producer, files) in &self.producers {
+            versions.push(format!("{files} files written by {producer}"));
+        }
+        for (version, files) in &self.schemas {
+            versions.push(format!("{files} files of schema {version}"));
+        }
+        if versions.is_empty() { "unknown".to_owned() } else { versions.join("; ") }
+    }
+
+    fn json(&self, findings: &[Finding]) -> Value {
+        let (emitters, least) = self.signs.versions();
+        let time = |(from, to): (i64, i64)| json!({"from": rfc3339(from), "to": rfc3339(to)});
+        let origin = |origin: &Origin| {
+            json!({
+                "name": origin.name, "sha256": origin.sha256, "lines": origin.lines, "rejected": origin.rejected,
+                "broken": origin.broken, "disordered": origin.disordered, "furthest_back_ns": origin.furthest_back_ns,
+            })
+        };
+        let nodes = self.evidence.covers.nodes.iter().map(|(name, node)| {
+            json!({
+                "name": name, "events": node.events, "first": node.first.map(rfc3339), "last": node.last.map(rfc3339),
+                "silences": self.silences(node).into_iter().map(time).collect::<Vec<_>>(),
+            })
+        });
+        json!({
+            "findings": findings.iter().map(|finding| json!({"kind": finding.kind, "text": finding.text})).collect::<Vec<_>>(),
+            "evidence": self.evidence.json(None),
+            "nodes": nodes.collect::<Vec<_>>(),
+            "logs": self.evidence.inputs.iter().chain(self.evidence.origins.values()).map(origin).collect::<Vec<_>>(),
+            "files_unchanged": self.unchanged,
+            "emitters": emitters,
+            "least_version": least.map(|(version, column)| json!({"version": version, "by": column})),
+            "agent_starts": self.signs.agent_starts,
+            "producers": self.producers,
+            "schemas": self.schemas,
+        })
+    }
+}
+
+/// The hashes of a batch's lines, as they are when the lines are read from a log.
+fn hashes(batch: &arrow::array::RecordBatch) -> Result<Vec<u64>> {
+    let mut text = String::new();
+    let ends = lookback_flow::json::encode_lines(batch, &mut text)?;
+    let mut start = 0;
+    let lines: Vec<&str> = ends
+        .into_iter()
+        .map(|end| text.get(std::mem::replace(&mut start, end)..end.saturating_sub(1)).unwrap_or_default())
+        .collect();
+    Ok(lines.par_iter().map(|line| Decoder::hash(line)).collect())
+}
+
+fn or_unnamed(name: &str) -> &str {
+    if name.is_empty() { "an unnamed node" } else { name }
+}

@@ -1,0 +1,273 @@
+//! `lookback import`: logs into an archive.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::datatypes::TimestampNanosecondType;
+use indicatif::ProgressBar;
+use lookback_flow::archive::ArchiveWriter;
+use lookback_flow::archive::content::{Content, ContentHasher, Hashed, Known, compare, file_sha256};
+use lookback_flow::archive::disorder::Disorder;
+use lookback_flow::archive::journal::ImportedInput;
+use lookback_flow::inputs::{Found, Input, find};
+use lookback_flow::rows::Projection;
+use lookback_flow::segment::{Origin, SegmentFile, Wanted};
+
+use crate::cli;
+use crate::read::{self, Decoding, Opened, Options};
+use crate::render::{grouped, terminal};
+use crate::session::Outcome;
+
+/// Imports, and says what came of it.
+pub(crate) fn run(args: &cli::Import) -> Result<Outcome> {
+    let found = find(&args.inputs)?;
+    let mut options = Options::new(&args.lines, &found)?;
+    let told = import(&found, &args.output, args.again, &mut options)?;
+    if !args.quiet {
+        told.write(&found, &args.output)?;
+    }
+    Ok(Outcome::Answered)
+}
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// Logs that were read, or what was new in them.
+    pub read: Vec<Origin>,
+    /// Logs that were there already.
+    pub skipped: Vec<String>,
+    /// Logs of which a part was there already.
+    pub grown: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub files: u64,
+    /// Bytes of the logs that were read, decompressed.
+    pub content: u64,
+}
+
+/// Writes what was found into an archive.
+pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Options) -> Result<Told> {
+    let mut writer = ArchiveWriter::open(root)?;
+    let mut told = Told::default();
+    let inputs = files(found)?;
+    let bytes = inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum();
+    let progress = read::progress("importing", bytes, options.progress);
+    for input in &inputs {
+        let log = Log { input, again, progress: &progress };
+        log.import(&mut writer, &mut told, options)?;
+    }
+    writer.commit()?;
+    progress.finish_and_clear();
+    options.flush()?;
+    (told.rows, told.bytes, told.files) = (writer.done.rows, writer.done.bytes, writer.done.files);
+    Ok(told)
+}
+
+/// The inputs, with the files of archives one by one.
+fn files(found: &Found) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for input in &found.inputs {
+        match input {
+            Input::Archive(archive) => {
+                let hours = archive.files(&archive.hours()?)?;
+                inputs.extend(hours.into_iter().flat_map(|hour| hour.files).map(Input::File));
+            }
+            input => inputs.push(input.clone()),
+        }
+    }
+    Ok(inputs)
+}
+
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
+}
+
+/// One input on its way into an archive.
+struct Log<'a> {
+    input: &'a Input,
+    again: bool,
+    progress: &'a ProgressBar,
+}
+
+impl Log<'_> {
+    fn import(&self, writer: &mut ArchiveWriter, told: &mut Told, options: &mut Options) -> Result<()> {
+        let mut origin = Origin { name: self.input.name(), ..Origin::default() };
+        let mut hash = None;
+        let opened = read::open(self.input, |source| {
+            let (source, file_hash) = Hashed::new(self.progress.wrap_read(source));
+            hash = Some(file_hash);
+            source
+        })?;
+        let content = match opened {
+            Opened::Parquet(path) => return self.parquet(&path, writer, told, options),
+            Opened::Broken(why) => {
+                origin.broken = Some(why);
+                None
+            }
+            Opened::Lines(mut chunks) => {
+                let known = self.known(writer)?;
+                if known == Known::All {
+                    return self.skip(told);
+                }
+                let mut hasher = ContentHasher::default();
+                if let Known::Beginning(before) = known {
+                    let passed = chunks.pass_over(before.bytes, |bytes| hasher.update(bytes));
+                    passed.with_context(|| format!("{}: cannot read it", origin.name))?;
+                    told.grown += 1;
+                }
+                let before = hasher.clone().finish().bytes;
+                writer.begin_input(&origin.name);
+                let decoding = Decoding { projection: Projection::all(), counts: false, learns: false };
+                let mut disorder = Disorder::default();
+                read::lines(chunks, &decoding, &mut origin, options, |chunk, decoded| {
+                    hasher.chunk(chunk, decoded.torn);
+                    see(&mut disorder, &decoded.batch);
+                    Ok(writer.add(&decoded.batch)?)
+                })?;
+                (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
+                let content = hasher.finish();
+                told.content += content.bytes - before;
+                // What broke off may be read better another time.
+                Some(content).filter(|_| origin.broken.is_none())
+            }
+        };
+        options.told(&origin)?;
+        origin.sha256 = hash.map(|hash| hash.sha256()).unwrap_or_default();
+        self.end(writer, told, vec![origin], content)
+    }
+
+    /// How much of the log is in the archive. What can be read but once cannot be compared beforehand.
+    fn known(&self, writer: &ArchiveWriter) -> Result<Known> {
+        match self.input {
+            Input::File(path) if !self.again && path.is_file() => {
+                compare(path, |head| writer.known(head)).with_context(|| format!("{}: cannot read it", path.display()))
+            }
+            _ => Ok(Known::No),
+        }
+    }
+
+    fn skip(&self, told: &mut Told) -> Result<()> {
+        if let Input::File(path) = self.input {
+            self.progress.inc(size(path));
+        }
+        told.skipped.push(self.input.name());
+        Ok(())
+    }
+
+    /// A file of another archive, or a recorder's: known by its hash, and told of as what it was made from.
+    fn parquet(
+        &self,
+        path: &Path,
+        writer: &mut ArchiveWriter,
+        told: &mut Told,
+        options: &Options,
+    ) -> Result<()> {
+        let mut origin = Origin { name: self.input.name(), ..Origin::default() };
+        let sha256 = file_sha256(path).with_context(|| format!("{}: cannot read it", origin.name))?;
+        if !self.again && !writer.known(&sha256).is_empty() {
+            return self.skip(told);
+        }
+        writer.begin_input(&origin.name);
+        let mut made_from = Vec::new();
+        let read = SegmentFile::open(path).map_err(anyhow::Error::from).and_then(|mut file| {
+            made_from = std::mem::take(&mut file.info.origins);
+            for batch in file.read(&Projection::all(), &Wanted::default(), None)? {
+                let batch = whole(&batch?)?;
+                origin.lines += batch.num_rows() as u64;
+                writer.add(&batch)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = read {
+            // An error of the archive that is written is none of this file.
+            if error.is::<lookback_flow::archive::ArchiveError>() {
+                return Err(error);
+            }
+            origin.broken = Some(error.to_string());
+        }
+        options.told(&origin)?;
+        origin.sha256.clone_from(&sha256);
+        let content = Content { head_sha256: sha256.clone(), bytes: size(path), sha256 };
+        let content = Some(content).filter(|_| origin.broken.is_none());
+        self.progress.inc(size(path));
+        if made_from.is_empty() || origin.broken.is_some() {
+            made_from.push(origin);
+        }
+        self.end(writer, told, made_from, content)
+    }
+
+    fn end(
+        &self,
+        writer: &mut ArchiveWriter,
+        told: &mut Told,
+        origins: Vec<Origin>,
+        content: Option<Content>,
+    ) -> Result<()> {
+        told.read.extend(origins.iter().cloned());
+        Ok(writer.end_input(ImportedInput { origins, content })?)
+    }
+}
+
+/// A batch with every stored column, those that it lacks as NULL.
+fn whole(batch: &RecordBatch) -> Result<RecordBatch> {
+    let schema = &lookback_flow::schema::SCHEMA.arrow;
+    let column = |field: &arrow::datatypes::FieldRef| match batch.column_by_name(field.name()) {
+        Some(array) => array.clone(),
+        None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
+    };
+    Ok(RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect())?)
+}
+
+/// Looks at the order of a chunk's lines.
+pub(crate) fn see(disorder: &mut Disorder, batch: &RecordBatch) {
+    let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
+    if let Some(times) = times {
+        disorder.see((0..times.len()).map(|row| times.is_valid(row).then(|| times.value(row))));
+    }
+}
+
+impl Told {
+    /// Says it, on standard error: there is no answer.
+    fn write(&self, found: &Found, root: &Path) -> Result<()> {
+        let mut err = io::stderr().lock();
+        let mut line = |heading: &str, text: &str| writeln!(err, "{heading:<8}{}", terminal(text));
+        let lines: u64 = self.read.iter().map(|origin| origin.lines).sum();
+        let rejected = crate::evidence::rejected(&self.read);
+        let mut read = format!("{} lines of {} logs", grouped(lines.into()), self.read.len());
+        if self.grown > 0 {
+            read = format!("{read}, {} of which only what is new", self.grown);
+        }
+        match rejected.values().sum::<u64>() {
+            0 => read.push_str(", none rejected"),
+            count => {
+                let reasons: Vec<String> = rejected.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
+                read = format!("{read}, {} rejected: {} (--rejects FILE keeps them)", grouped(count.into()), reasons.join(", "));
+            }
+        }
+        line("read", &read)?;
+        for name in &self.skipped {
+            line("known", &format!("{name}: is in the archive already"))?;
+        }
+        for (path, why) in &found.passed_over {
+            line("skipped", &format!("{}: {why}", path.display()))?;
+        }
+        for origin in &self.read {
+            if let Some(why) = &origin.broken {
+                line("warning", &format!("{}: {why}", origin.name))?;
+            }
+        }
+        let mut wrote = format!("{} rows in {} new files in {}", grouped(self.rows.into()), self.files, root.display());
+        if self.rows > 0 && self.content > 0 {
+            let each = self.bytes / self.rows;
+            let times = self.content / self.bytes.max(1);
+            wrote = format!(
+                "{wrote}: {} bytes, {each} a row, a {}th of the logs",
+                grouped(self.bytes.into()),
+                times.max(1)
+            );
+        }
+        Ok(line("wrote", &wrote)?)
+    }
+}

@@ -1,0 +1,261 @@
+//! Reading logs: chunks decoded on all cores, given on in order, with the count of what was read and rejected.
+//!
+//! Promises:
+//! 1. Files are read a few chunks at a time, so memory is bounded by what is done with the rows.
+//! 2. A bad line is counted and passed over; a file that breaks off gives what stood before the break.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use arrow::array::RecordBatch;
+use indicatif::{ProgressBar, ProgressStyle};
+use lookback_flow::coverage::Coverage;
+use lookback_flow::inputs::{Found, Input};
+use lookback_flow::json::{Bad, Decoder};
+use lookback_flow::lines::{Chunk, Chunks, Content, sniff};
+use lookback_flow::names::Workloads;
+use lookback_flow::oddities::Oddities;
+use lookback_flow::rows::Projection;
+use lookback_flow::segment::Origin;
+use rayon::prelude::*;
+
+use crate::cli::LineArgs;
+
+/// What to do with bad lines, and with whoever waits.
+#[derive(Default)]
+pub(crate) struct Options {
+    /// A bad line is an error.
+    pub strict: bool,
+    /// Where bad lines are written to, one JSON object each.
+    pub rejects: Option<Box<dyn Write>>,
+    pub progress: bool,
+}
+
+impl Options {
+    /// From the flags.
+    pub(crate) fn new(args: &LineArgs, found: &Found) -> Result<Self> {
+        let rejects: Option<Box<dyn Write>> = match &args.rejects {
+            Some(path) => {
+                if fs::canonicalize(path).is_ok_and(|target| found.inputs.iter().any(|input| input.is(&target))) {
+                    bail!("{}: is an input; the rejected lines would be written over it", path.display());
+                }
+                let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
+                let file = file.with_context(|| format!("{}: cannot write the rejected lines there", path.display()))?;
+                Some(Box::new(BufWriter::new(file)))
+            }
+            None => None,
+        };
+        Ok(Self { strict: args.strict, rejects, progress: io::stderr().is_terminal() })
+    }
+
+    /// An error where a log that could not be read to its end is one.
+    pub(crate) fn told(&self, origin: &Origin) -> Result<()> {
+        match &origin.broken {
+            Some(why) if self.strict => bail!("{}: {why}", origin.name),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.rejects.as_mut().map_or(Ok(()), |out| out.flush().context("cannot write the rejected lines"))
+    }
+}
+
+/// What to decode.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoding {
+    pub projection: Projection,
+    /// Count what the rows cover.
+    pub counts: bool,
+    /// Learn which pods belong to which workloads.
+    pub learns: bool,
+}
+
+/// What came of one chunk.
+pub(crate) struct Decoded {
+    pub batch: RecordBatch,
+    pub covers: Coverage,
+    pub workloads: Workloads,
+    /// A hash of each good line.
+    pub hashes: Vec<u64>,
+    /// The last line was cut off.
+    pub torn: bool,
+    lines: u64,
+    rejected: Vec<(&'static str, u64)>,
+    rejects: Vec<Reject>,
+    oddities: Oddities,
+}
+
+/// A line that was rejected.
+struct Reject {
+    line: u64,
+    reason: &'static str,
+    detail: String,
+    /// Where the line stands in its chunk, or its beginning.
+    text: Range<usize>,
+}
+
+/// Which rejected lines are kept, beside their count: a hostile log may hold nothing else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    None,
+    First,
+    All,
+}
+
+/// Bytes of a rejected line that are kept.
+const REJECT_BYTES: usize = 1 << 20;
+
+/// An input, opened.
+pub(crate) enum Opened {
+    Parquet(PathBuf),
+    Lines(Chunks),
+    /// Not a log; what else was asked for is still read.
+    Broken(String),
+}
+
+/// Opens a file or standard input; `wrap` sees all bytes that are read from it.
+pub(crate) fn open<R: Read + Send + 'static>(
+    input: &Input,
+    wrap: impl FnOnce(Box<dyn Read + Send>) -> R,
+) -> Result<Opened> {
+    let source: Box<dyn Read + Send> = match input {
+        Input::Stdin => Box::new(io::stdin()),
+        Input::File(path) => {
+            let mut start = Vec::new();
+            let mut file = File::open(path).with_context(|| format!("{}: cannot open it", input.name()))?;
+            let read = (&mut file).take(8).read_to_end(&mut start);
+            read.with_context(|| format!("{}: cannot read it", input.name()))?;
+            if sniff(&start) == Content::Parquet {
+                return Ok(Opened::Parquet(path.clone()));
+            }
+            // Not rewound: a pipe such as bash's `<(…)` cannot be.
+            Box::new(io::Cursor::new(start).chain(file))
+        }
+        Input::Archive(archive) => return Ok(Opened::Parquet(archive.root.clone())),
+    };
+    // An error of the content, not of the line: what else was asked for is still read.
+    Ok(Chunks::new(wrap(source)).map_or_else(|error| Opened::Broken(error.to_string()), Opened::Lines))
+}
+
+/// Decodes a log; `each` gets every chunk with what came of it, in order.
+pub(crate) fn lines(
+    mut chunks: Chunks,
+    decoding: &Decoding,
+    origin: &mut Origin,
+    options: &mut Options,
+    mut each: impl FnMut(&Chunk, Decoded) -> Result<()>,
+) -> Result<()> {
+    let keep = match (&options.rejects, options.strict) {
+        (_, true) => Keep::First,
+        (Some(_), false) => Keep::All,
+        (None, false) => Keep::None,
+    };
+    // Rejected lines that are kept take memory until they are written.
+    let at_once = rayon::current_num_threads() * if keep == Keep::All { 1 } else { 2 };
+    loop {
+        let mut some = Vec::with_capacity(at_once);
+        while some.len() < at_once {
+            match chunks.next_chunk() {
+                Ok(Some(chunk)) => some.push(chunk),
+                Ok(None) => break,
+                Err(error) => {
+                    origin.broken = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        if some.is_empty() {
+            return Ok(());
+        }
+        let decoded: Vec<Result<Decoded>> = some.par_iter().map(|chunk| decode(chunk, decoding, keep)).collect();
+        for (chunk, decoded) in some.iter().zip(decoded) {
+            let decoded = decoded?;
+            count(chunk, &decoded, origin, options)?;
+            each(chunk, decoded)?;
+        }
+    }
+}
+
+/// Counts what was read and rejected, and keeps what was rejected.
+fn count(chunk: &Chunk, decoded: &Decoded, origin: &mut Origin, options: &mut Options) -> Result<()> {
+    origin.lines += decoded.lines;
+    origin.oddities.merge(decoded.oddities.clone());
+    for (reason, count) in &decoded.rejected {
+        *origin.rejected.entry((*reason).to_owned()).or_insert(0) += count;
+    }
+    for reject in &decoded.rejects {
+        if options.strict {
+            bail!("{}:{}: {}", origin.name, reject.line, reject.detail);
+        }
+        if let Some(out) = &mut options.rejects {
+            let line = serde_json::json!({
+                "input": origin.name,
+                "line": reject.line,
+                "reason": reject.reason,
+                "detail": reject.detail,
+                "text": String::from_utf8_lossy(chunk.bytes.get(reject.text.clone()).unwrap_or_default()),
+            });
+            writeln!(out, "{line}").context("cannot write the rejected lines")?;
+        }
+    }
+    Ok(())
+}
+
+fn decode(chunk: &Chunk, decoding: &Decoding, keep: Keep) -> Result<Decoded> {
+    let mut decoder = Decoder::new(decoding.projection.clone());
+    let (mut lines, mut last, mut start, mut torn) = (0, chunk.first_line, 0, false);
+    let mut rejected: Vec<(&'static str, u64)> = Vec::new();
+    let mut rejects: Vec<Reject> = Vec::new();
+    let mut reject = |line: u64, reason: &'static str, bad: &Bad, text: Range<usize>| {
+        match rejected.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => rejected.push((reason, 1)),
+        }
+        if keep == Keep::All || (keep == Keep::First && rejects.is_empty()) {
+            let text = text.start..text.end.min(text.start + REJECT_BYTES);
+            rejects.push(Reject { line, reason, detail: bad.to_string(), text });
+        }
+    };
+    for (number, line, open) in chunk.lines() {
+        lines += 1;
+        last = number;
+        if let Err(bad) = decoder.line(line) {
+            // A last line that is bad and has no line feed was cut off while it was written or copied.
+            torn = open && bad != Bad::Empty;
+            reject(number, if torn { "torn" } else { bad.reason() }, &bad, start..start + line.len());
+        }
+        start += line.len() + 1;
+    }
+    if let Err(bad) = decoder.end() {
+        reject(last, bad.reason(), &bad, 0..0);
+    }
+    let (hashes, oddities, batch) = (decoder.hashes(), decoder.oddities(), decoder.finish()?);
+    let (mut covers, mut workloads) = (Coverage::default(), Workloads::default());
+    if decoding.counts {
+        covers.count(&batch)?;
+    }
+    if decoding.learns {
+        workloads.learn(&batch)?;
+    }
+    Ok(Decoded { batch, covers, workloads, hashes, torn, lines, rejected, rejects, oddities })
+}
+
+/// A bar over all files, on standard error, where that is a terminal.
+pub(crate) fn progress(what: &'static str, bytes: u64, shown: bool) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    if !shown {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+    }
+    let template = format!("{what} {{bytes}}/{{total_bytes}} {{wide_bar}} {{bytes_per_sec}} {{eta}}");
+    bar.with_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Bytes of the files that were found, without archives.
+pub(crate) fn bytes(found: &Found) -> u64 {
+    let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    found.inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum()
+}

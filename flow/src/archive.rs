@@ -1,0 +1,121 @@
+//! An archive: a folder of Parquet files by day, hour and node, which any tool reads that reads Parquet.
+//!
+//! ```text
+//! ARCHIVE/flows/date=2026-03-01/hour=10/node-a-20260301T100000Z-00000001.parquet
+//! ARCHIVE/imports/00000001.json     what was imported, from where, and the hash of every file made
+//! ARCHIVE/importing/                files that no import has committed yet
+//! ```
+//!
+//! Promises:
+//! 1. A file under `flows/` is whole, and its rows stand in the order of their time.
+//! 2. An import is there whole or not at all, whenever it is killed (see [`journal`]).
+//! 3. A log that was imported is not imported again; of one that has grown, only what is new.
+//! 4. No text from a log becomes a path but for the letters, digits, `.`, `_` and `-` of a node's name.
+
+pub mod content;
+pub mod disorder;
+pub mod journal;
+pub mod layout;
+pub mod merge;
+mod runs;
+mod writer;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::segment::SegmentError;
+use journal::Journal;
+use layout::{FLOWS, Hour};
+pub use writer::ArchiveWriter;
+
+/// Why an archive could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    #[error("{path}: {error}", path = path.display())]
+    Io { path: PathBuf, error: io::Error },
+    #[error("{path}: {error}", path = path.display())]
+    Segment { path: PathBuf, error: SegmentError },
+    #[error("{path}: not a record of imports that this version reads: {error}", path = path.display())]
+    Journal { path: PathBuf, error: serde_json::Error },
+    #[error("{path}: another import is writing to this archive", path = .0.display())]
+    Locked(PathBuf),
+    #[error("{path}: there are other files in this folder, and no archive; name an empty folder, or one that is not there", path = .0.display())]
+    Foreign(PathBuf),
+}
+
+impl ArchiveError {
+    /// For `map_err` on a path.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Io { path, error }
+    }
+
+    pub(crate) fn segment(path: &Path) -> impl FnOnce(SegmentError) -> Self {
+        let path = path.to_owned();
+        move |error| Self::Segment { path, error }
+    }
+}
+
+/// A folder that is an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archive {
+    pub root: PathBuf,
+}
+
+/// The files of one hour, or those of no known time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HourFiles {
+    pub hour: Hour,
+    /// In the order of their names, so by node and time.
+    pub files: Vec<PathBuf>,
+}
+
+impl Archive {
+    /// The archive in a folder, if it is one: it has `flows/`, and `imports/` or a day in it.
+    #[must_use]
+    pub fn at(root: &Path) -> Option<Self> {
+        let flows = root.join(FLOWS);
+        let has_day = || {
+            let entries = fs::read_dir(&flows).into_iter().flatten().flatten();
+            entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("date="))
+        };
+        let is_archive = flows.is_dir() && (root.join(journal::IMPORTS).is_dir() || has_day());
+        is_archive.then(|| Self { root: root.to_owned() })
+    }
+
+    /// The hours that there are, in order; what has no time comes last.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn hours(&self) -> Result<Vec<Hour>, ArchiveError> {
+        let mut hours = layout::hours(&self.root.join(FLOWS))?;
+        // What an import has committed, and was killed before it could move, is part of the archive, too.
+        hours.extend(self.committed()?.iter().filter_map(|(_, path)| layout::hour_of(path)));
+        hours.sort_unstable();
+        hours.dedup();
+        Ok(hours)
+    }
+
+    /// The files of some hours.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn files(&self, hours: &[Hour]) -> Result<Vec<HourFiles>, ArchiveError> {
+        let committed = self.committed()?;
+        let of_hour = |hour: &Hour| {
+            let mut files = layout::files(&self.root.join(FLOWS), *hour)?;
+            let staged = committed.iter().filter(|(_, path)| layout::hour_of(path) == Some(*hour));
+            files.extend(staged.map(|(staged, _)| staged.clone()));
+            Ok(HourFiles { hour: *hour, files })
+        };
+        hours.iter().map(of_hour).collect()
+    }
+
+    /// Files that are committed but not moved yet: where they are, and where they belong.
+    fn committed(&self) -> Result<Vec<(PathBuf, PathBuf)>, ArchiveError> {
+        let Some(import) = Journal::new(&self.root).committed()? else { return Ok(Vec::new()) };
+        let both = import.files.iter().map(|file| (self.root.join(&file.staged), PathBuf::from(&file.path)));
+        Ok(both.filter(|(staged, _)| staged.exists()).collect())
+    }
+}

@@ -1,0 +1,238 @@
+//! What tells a log that was imported from one that was not: its content, compressed or not, whatever its name.
+//!
+//! An exporter appends to its active file and renames it later. So a log counts as known as far as it begins with all
+//! of what was imported before; only what follows is new. A last line that was torn when it was imported is not part of
+//! what was, and is read again.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::lines::{Chunk, Chunks};
+
+/// Bytes of a log's first line that tell it from others.
+const HEAD: usize = 64 << 10;
+
+/// A log's content, up to its last whole line.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// SHA-256 of its first line. Logs that differ in it are not compared further.
+    pub head_sha256: String,
+    /// Bytes, once decompressed.
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// Hashes a log's content while it is read.
+#[derive(Clone, Debug)]
+pub struct ContentHasher {
+    head: Head,
+    whole: Sha256,
+    bytes: u64,
+}
+
+/// The first line, as far as it has come.
+#[derive(Clone, Debug)]
+enum Head {
+    Reading(Vec<u8>),
+    Read(String),
+}
+
+impl Default for ContentHasher {
+    fn default() -> Self {
+        Self { head: Head::Reading(Vec::new()), whole: Sha256::new(), bytes: 0 }
+    }
+}
+
+impl ContentHasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        if let Head::Reading(line) = &mut self.head {
+            let room = HEAD.saturating_sub(line.len());
+            let end = memchr::memchr(b'\n', bytes);
+            line.extend_from_slice(bytes.get(..end.unwrap_or(bytes.len()).min(room)).unwrap_or_default());
+            if end.is_some() || line.len() == HEAD {
+                self.head = Head::Read(hex(&Sha256::digest(line)));
+            }
+        }
+        self.whole.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// Takes a chunk, but for a last line that was torn.
+    pub fn chunk(&mut self, chunk: &Chunk, torn: bool) {
+        let end = if torn { memchr::memrchr(b'\n', &chunk.bytes).map_or(0, |at| at + 1) } else { chunk.bytes.len() };
+        self.update(chunk.bytes.get(..end).unwrap_or_default());
+    }
+
+    #[must_use]
+    pub fn finish(self) -> Content {
+        let head_sha256 = match self.head {
+            Head::Reading(line) => hex(&Sha256::digest(&line)),
+            Head::Read(hash) => hash,
+        };
+        Content { head_sha256, bytes: self.bytes, sha256: hex(&self.whole.finalize()) }
+    }
+
+    fn head(&self) -> Option<&str> {
+        match &self.head {
+            Head::Reading(_) => None,
+            Head::Read(hash) => Some(hash),
+        }
+    }
+}
+
+/// How much of a log is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    No,
+    /// It begins with what was imported before.
+    Beginning(Content),
+    /// It holds nothing else.
+    All,
+}
+
+/// Compares a log with what was imported: `with_head` gives what began with the same line.
+///
+/// # Errors
+/// When the log cannot be opened. One that breaks off is compared as far as it goes.
+pub fn compare(path: &Path, mut with_head: impl FnMut(&str) -> Vec<Content>) -> io::Result<Known> {
+    let mut chunks = Chunks::new(File::open(path)?)?;
+    let mut hasher = ContentHasher::default();
+    let mut candidates: Option<Vec<Content>> = None;
+    let mut longest = None;
+    while let Some(chunk) = chunks.next_chunk().unwrap_or_default() {
+        let mut rest = &*chunk.bytes;
+        if candidates.is_none() {
+            // The first line ends in the first chunk, or is as long as will be looked at.
+            let mut first = hasher.clone();
+            first.update(rest);
+            let head = first.head().map_or_else(|| first.clone().finish().head_sha256, str::to_owned);
+            let mut same = with_head(&head);
+            same.sort_unstable_by_key(|content| content.bytes);
+            candidates = Some(same);
+        }
+        let Some(next) = candidates.as_mut().filter(|next| !next.is_empty()) else {
+            return Ok(longest.map_or(Known::No, Known::Beginning));
+        };
+        while let Some(content) = next.first() {
+            let until = usize::try_from(content.bytes.saturating_sub(hasher.bytes)).unwrap_or(usize::MAX);
+            let Some((before, after)) = rest.split_at_checked(until) else { break };
+            hasher.update(before);
+            rest = after;
+            let content = next.remove(0);
+            if hasher.clone().finish().sha256 == content.sha256 {
+                longest = Some(content);
+            }
+        }
+        hasher.update(rest);
+    }
+    Ok(match longest {
+        Some(content) if content.bytes == hasher.bytes => Known::All,
+        Some(content) => Known::Beginning(content),
+        None => Known::No,
+    })
+}
+
+/// Hashes what is read through it.
+#[derive(Debug)]
+pub struct Hashed<R> {
+    source: R,
+    hash: FileHash,
+}
+
+/// The hash of what was read so far.
+#[derive(Clone, Debug)]
+pub struct FileHash(Arc<Mutex<Sha256>>);
+
+impl<R> Hashed<R> {
+    pub fn new(source: R) -> (Self, FileHash) {
+        let hash = FileHash(Arc::new(Mutex::new(Sha256::new())));
+        (Self { source, hash: hash.clone() }, hash)
+    }
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.source.read(buffer)?;
+        let mut hash = self.hash.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hash.update(buffer.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+impl FileHash {
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize())
+    }
+}
+
+/// The SHA-256 of a file, as `sha256sum` prints it.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn file_sha256(path: &Path) -> io::Result<String> {
+    let (mut source, hash) = Hashed::new(File::open(path)?);
+    let mut buffer = vec![0; 1 << 20];
+    while source.read(&mut buffer)? > 0 {}
+    Ok(hash.sha256())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn content(text: &str) -> Content {
+        let mut hasher = ContentHasher::default();
+        hasher.update(text.as_bytes());
+        hasher.finish()
+    }
+
+    fn known(text: &str, before: &[&str]) -> Known {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let before: Vec<Content> = before.iter().map(|text| content(text)).collect();
+        compare(file.path(), |head| before.iter().filter(|content| content.head_sha256 == head).cloned().collect())
+            .unwrap()
+    }
+
+    #[test]
+    fn a_log_is_known_as_far_as_it_was_imported() {
+        assert_eq!(known("a\nb\n", &[]), Known::No);
+        assert_eq!(known("a\nb\n", &["a\nb\n"]), Known::All);
+        assert_eq!(known("a\nb\nc\n", &["a\nb\n"]), Known::Beginning(content("a\nb\n")));
+        assert_eq!(known("a\nb\nc\n", &["a\nb\n", "a\n"]), Known::Beginning(content("a\nb\n")));
+        assert_eq!(known("a\nb\nc\n", &["a\nx\n", "a\n"]), Known::Beginning(content("a\n")));
+        assert_eq!(known("a\nb\n", &["a\nb\nc\n"]), Known::No, "what was imported is longer");
+        assert_eq!(known("a\nb\n", &["x\nb\n"]), Known::No);
+        let long = "y".repeat(9_999) + "\n";
+        let log = long.repeat(2_000);
+        assert_eq!(known(&log, &[&long.repeat(1_999), &long]), Known::Beginning(content(&long.repeat(1_999))));
+    }
+
+    #[test]
+    fn a_torn_line_is_no_part_of_the_content() {
+        let mut hasher = ContentHasher::default();
+        hasher.chunk(&Chunk { bytes: b"a\nb\n{\"fl".to_vec(), first_line: 1 }, true);
+        assert_eq!(hasher.finish(), content("a\nb\n"));
+    }
+
+    #[test]
+    fn hashes_are_those_of_sha256sum() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"abc").unwrap();
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(file_sha256(file.path()).unwrap(), expected);
+    }
+}

@@ -1,0 +1,211 @@
+//! The record of imports, and how an import becomes part of an archive whole.
+//!
+//! 1. Files are written to `importing/`, each to its end and to disk.
+//! 2. The record, which names them and where they belong, is written there as `commit.json`. With its renaming the
+//!    import is done: it does not depend on what happens next.
+//! 3. The files are moved to `flows/`, then the record to `imports/`.
+//!
+//! Whoever comes next clears away what was written before 2, and carries out 3 where it was cut short. Readers count a
+//! committed file as part of the archive wherever it stands.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::ArchiveError;
+use super::content::Content;
+use crate::segment::Origin;
+
+/// The folder of the records.
+pub const IMPORTS: &str = "imports";
+
+/// The folder of what is not committed yet.
+pub const IMPORTING: &str = "importing";
+
+const COMMIT: &str = "commit.json";
+const LOCK: &str = "lock";
+
+/// One import.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// The program that made it.
+    pub producer: String,
+    /// When, RFC 3339.
+    pub at: String,
+    pub inputs: Vec<ImportedInput>,
+    pub files: Vec<ImportedFile>,
+}
+
+/// A log that was imported, or what was new in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedInput {
+    /// What was read: the name, the hash of the file as it was, the lines that were new. A Parquet file stands for the
+    /// logs that it was made from.
+    pub origins: Vec<Origin>,
+    /// Its whole content then, with what was known before. `None` when that could not be told.
+    pub content: Option<Content>,
+}
+
+/// A file that was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportedFile {
+    /// Where it belongs, from the archive's root.
+    pub path: String,
+    /// Where it was written.
+    pub staged: String,
+    pub sequence: u64,
+    pub rows: u64,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+/// The record of an archive's imports.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    root: PathBuf,
+}
+
+impl Journal {
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Every import so far, in order.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn imports(&self) -> Result<Vec<Import>, ArchiveError> {
+        let mut imports = Vec::new();
+        for (_, path) in self.records()? {
+            imports.extend(read(&path)?);
+        }
+        imports.extend(self.committed()?);
+        Ok(imports)
+    }
+
+    /// The import that is committed and not moved yet, if there is one.
+    pub(super) fn committed(&self) -> Result<Option<Import>, ArchiveError> {
+        read(&self.commit_path())
+    }
+
+    /// Takes the archive for writing, until the file is dropped.
+    pub(super) fn lock(&self) -> Result<File, ArchiveError> {
+        let path = self.importing().join(LOCK);
+        fs::create_dir_all(self.importing()).map_err(ArchiveError::io(&path))?;
+        let file = File::create(&path).map_err(ArchiveError::io(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(fs::TryLockError::WouldBlock) => Err(ArchiveError::Locked(self.root.clone())),
+            Err(fs::TryLockError::Error(error)) => Err(ArchiveError::io(&path)(error)),
+        }
+    }
+
+    /// Carries out a commit that was cut short, and clears away what never was committed.
+    pub(super) fn recover(&self) -> Result<(), ArchiveError> {
+        if let Some(import) = self.committed()? {
+            self.carry_out(&import)?;
+        }
+        self.clear()
+    }
+
+    /// Removes what is not committed.
+    pub(super) fn clear(&self) -> Result<(), ArchiveError> {
+        let importing = self.importing();
+        for entry in fs::read_dir(&importing).map_err(ArchiveError::io(&importing))? {
+            let path = entry.map_err(ArchiveError::io(&importing))?.path();
+            let keep = path.file_name().is_some_and(|name| name == LOCK || name == COMMIT);
+            if !keep {
+                fs::remove_file(&path).map_err(ArchiveError::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an import part of the archive.
+    pub(super) fn commit(&self, import: &Import) -> Result<(), ArchiveError> {
+        let (path, unfinished) = (self.commit_path(), self.importing().join("commit.json.tmp"));
+        let text = serde_json::to_vec_pretty(import)
+            .map_err(|error| ArchiveError::Journal { path: path.clone(), error })?;
+        let write = || {
+            let mut file = File::create(&unfinished)?;
+            file.write_all(&text)?;
+            file.sync_all()
+        };
+        write().map_err(ArchiveError::io(&unfinished))?;
+        fs::rename(&unfinished, &path).map_err(ArchiveError::io(&path))?;
+        sync(&self.importing())?;
+        self.carry_out(import)
+    }
+
+    /// Moves what is committed to where it belongs; may be repeated.
+    fn carry_out(&self, import: &Import) -> Result<(), ArchiveError> {
+        for file in &import.files {
+            let (staged, path) = (self.root.join(&file.staged), self.root.join(&file.path));
+            if !staged.exists() {
+                continue;
+            }
+            let folder = path.parent().unwrap_or(&self.root);
+            fs::create_dir_all(folder).map_err(ArchiveError::io(folder))?;
+            fs::rename(&staged, &path).map_err(ArchiveError::io(&path))?;
+            sync(folder)?;
+        }
+        let imports = self.root.join(IMPORTS);
+        fs::create_dir_all(&imports).map_err(ArchiveError::io(&imports))?;
+        let number = self.records()?.last().map_or(1, |(number, _)| number + 1);
+        let record = imports.join(format!("{number:08}.json"));
+        fs::rename(self.commit_path(), &record).map_err(ArchiveError::io(&record))?;
+        sync(&imports)?;
+        sync(&self.importing())
+    }
+
+    /// The records by number.
+    fn records(&self) -> Result<Vec<(u64, PathBuf)>, ArchiveError> {
+        let folder = self.root.join(IMPORTS);
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(ArchiveError::io(&folder)(error)),
+        };
+        let mut records = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(ArchiveError::io(&folder))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            records.extend(name.strip_suffix(".json").and_then(|number| number.parse().ok()).map(|number| (number, path)));
+        }
+        records.sort_unstable();
+        Ok(records)
+    }
+
+    pub(super) fn importing(&self) -> PathBuf {
+        self.root.join(IMPORTING)
+    }
+
+    fn commit_path(&self) -> PathBuf {
+        self.importing().join(COMMIT)
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Import>, ArchiveError> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(ArchiveError::io(path)(error)),
+    };
+    let import: Import =
+        serde_json::from_slice(&text).map_err(|error| ArchiveError::Journal { path: path.to_owned(), error })?;
+    // A record decides where files are moved to: none leads out of the archive.
+    let inside = |path: &str| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    if import.files.iter().all(|file| inside(&file.path) && inside(&file.staged)) {
+        return Ok(Some(import));
+    }
+    let error = <serde_json::Error as serde::de::Error>::custom("a path in it leads out of the archive");
+    Err(ArchiveError::Journal { path: path.to_owned(), error })
+}
+
+/// Makes the names in a folder last.
+fn sync(folder: &Path) -> Result<(), ArchiveError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(ArchiveError::io(folder))
+}

@@ -1,0 +1,163 @@
+//! Where a row's file is: by day, hour and node.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, NaiveDate, Timelike as _};
+
+use super::ArchiveError;
+
+/// The folder of the files.
+pub const FLOWS: &str = "flows";
+
+/// What Hive calls the folder of rows without a value.
+const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
+
+/// Nanoseconds of an hour.
+pub const HOUR: i64 = 3_600_000_000_000;
+
+/// Longest part of a file's name that comes from a node.
+const LONGEST: usize = 64;
+
+/// One hour, by its number since 1970; `None`, which comes last, for rows without a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hour(pub Option<i64>);
+
+impl Ord for Hour {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.0.is_none(), self.0).cmp(&(other.0.is_none(), other.0))
+    }
+}
+
+impl PartialOrd for Hour {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hour {
+    /// The hour of a moment, in nanoseconds since 1970.
+    #[must_use]
+    pub fn of(time: Option<i64>) -> Self {
+        Self(time.map(|time| time.div_euclid(HOUR)))
+    }
+
+    /// Its first and last moment; rows without a time are at no moment.
+    #[must_use]
+    pub fn span(self) -> Option<(i64, i64)> {
+        let start = self.0?.saturating_mul(HOUR);
+        Some((start, start.saturating_add(HOUR - 1)))
+    }
+
+    /// Its folder below [`FLOWS`].
+    #[must_use]
+    pub fn folder(self) -> PathBuf {
+        let moment = self.span().map(|(start, _)| DateTime::from_timestamp_nanos(start));
+        match moment {
+            Some(moment) => {
+                PathBuf::from(format!("date={}", moment.format("%Y-%m-%d"))).join(format!("hour={:02}", moment.hour()))
+            }
+            None => PathBuf::from(format!("date={NONE}")).join(format!("hour={NONE}")),
+        }
+    }
+
+    fn parse(date: &str, hour: &str) -> Option<Self> {
+        let (date, hour) = (date.strip_prefix("date=")?, hour.strip_prefix("hour=")?);
+        if date == NONE {
+            return (hour == NONE).then_some(Self(None));
+        }
+        let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
+        let start = date.and_hms_opt(hour.parse().ok().filter(|_| hour.len() == 2)?, 0, 0)?;
+        Some(Self::of(start.and_utc().timestamp_nanos_opt()))
+    }
+}
+
+/// The hour that a file's path tells.
+#[must_use]
+pub fn hour_of(file: &Path) -> Option<Hour> {
+    let hour = file.parent()?;
+    let date = hour.parent()?.file_name()?.to_str()?;
+    Hour::parse(date, hour.file_name()?.to_str()?)
+}
+
+/// What a file is called.
+#[must_use]
+pub fn file_name(node: &str, start: Option<i64>, sequence: u64) -> String {
+    let start = match start {
+        Some(start) => DateTime::from_timestamp_nanos(start).format("%Y%m%dT%H%M%SZ").to_string(),
+        None => "untimed".to_owned(),
+    };
+    format!("{}-{start}-{sequence:08}.parquet", safe(node))
+}
+
+/// A node's name as part of a file's: nothing of it can lead elsewhere, hide the file or look like a flag.
+fn safe(node: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
+    let name: String = node.chars().take(LONGEST).map(allowed).collect();
+    let name = name.trim_start_matches(['.', '_', '-']);
+    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
+}
+
+/// The hours that have a folder.
+pub(super) fn hours(flows: &Path) -> Result<Vec<Hour>, ArchiveError> {
+    let mut hours = Vec::new();
+    for date in names(flows)? {
+        if date.starts_with("date=") {
+            hours.extend(names(&flows.join(&date))?.iter().filter_map(|hour| Hour::parse(&date, hour)));
+        }
+    }
+    Ok(hours)
+}
+
+/// The files of an hour.
+pub(super) fn files(flows: &Path, hour: Hour) -> Result<Vec<PathBuf>, ArchiveError> {
+    let folder = flows.join(hour.folder());
+    let mut names = names(&folder)?;
+    names.retain(|name| !name.starts_with(['.', '_']) && name.ends_with(".parquet"));
+    names.sort_unstable();
+    Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// The names in a folder; none if it is not there. Those that are not UTF-8 are not ours.
+fn names(folder: &Path) -> Result<Vec<String>, ArchiveError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(ArchiveError::io(folder)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry.map_err(ArchiveError::io(folder))?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_and_its_folder_are_the_same() {
+        for time in [Some(0), Some(1_772_359_200_000_000_000), Some(i64::MAX), None] {
+            let hour = Hour::of(time);
+            assert_eq!(hour_of(&hour.folder().join("x.parquet")), Some(hour), "{time:?}");
+        }
+        assert_eq!(Hour::of(Some(1_772_359_200_000_000_000)).folder(), Path::new("date=2026-03-01/hour=10"));
+        assert_eq!(hour_of(Path::new("date=2026-13-01/hour=10/x")), None);
+        assert_eq!(hour_of(Path::new("date=2026-03-01/hour=24/x")), None);
+        assert!(Hour(Some(5)) < Hour(None));
+    }
+
+    #[test]
+    fn a_hostile_node_name_stays_in_its_folder() {
+        for node in ["../../etc/passwd", "/", "..", "", ".hidden", "-rf", "a\0b\n", &"x".repeat(5000)] {
+            let name = file_name(node, Some(0), 1);
+            assert_eq!(Path::new(&name).components().count(), 1, "{name}");
+            assert!(name.len() < 120 && name.starts_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
+        }
+        assert_eq!(file_name("kind/worker-1", Some(0), 7), "kind_worker-1-19700101T000000Z-00000007.parquet");
+    }
+}

@@ -1,0 +1,185 @@
+//! Rows of one hour and node on their way into files in the order of time.
+//!
+//! Lines come nearly in order. A partition holds back the latest ones, so that most stragglers find their place; a row
+//! older than the last one written goes to another file of the same hour, a *run* of its own. So memory is bounded
+//! whatever the order, and each file is in order.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::TimestampNanosecondType;
+use arrow::error::ArrowError;
+use sha2::{Digest as _, Sha256};
+
+use super::layout::Hour;
+use super::content::hex;
+use crate::coverage::Coverage;
+use crate::names::Workloads;
+use crate::schema::SCHEMA;
+use crate::segment::{SegmentError, SegmentInfo, SegmentWriter};
+
+/// What is written to one file at a time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub hour: Hour,
+    /// The node's name without its cluster: events other than flows have it so.
+    pub node: String,
+}
+
+/// Rows waiting to be sorted.
+#[derive(Debug, Default)]
+pub(super) struct Partition {
+    batches: Vec<RecordBatch>,
+    pub rows: usize,
+    /// Bytes that they take.
+    pub bytes: usize,
+    /// Inputs that they come from.
+    inputs: BTreeSet<usize>,
+    pub runs: Vec<Run>,
+}
+
+impl Partition {
+    pub(super) fn add(&mut self, batch: RecordBatch, bytes: usize, input: usize) {
+        self.rows += batch.num_rows();
+        self.bytes += bytes;
+        self.batches.push(batch);
+        self.inputs.insert(input);
+    }
+
+    /// Takes rows in order: all of them, or all but the latest quarter.
+    pub(super) fn take(&mut self, all: bool) -> Result<(RecordBatch, BTreeSet<usize>), ArrowError> {
+        let sorted = by_time(&concat_batches(&SCHEMA.arrow, &std::mem::take(&mut self.batches))?)?;
+        let kept = if all { 0 } else { self.rows / 4 };
+        let ready = self.rows - kept;
+        self.bytes = self.bytes / self.rows.max(1) * kept;
+        self.rows = kept;
+        let inputs = if all { std::mem::take(&mut self.inputs) } else { self.inputs.clone() };
+        if kept > 0 {
+            self.batches.push(sorted.slice(ready, kept));
+        }
+        Ok((sorted.slice(0, ready), inputs))
+    }
+}
+
+/// Times of a batch of all columns, whose first is the time.
+fn times(batch: &RecordBatch) -> impl Fn(usize) -> i64 + '_ {
+    let times = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
+    // Rows without a time come last.
+    move |row| times.filter(|times| times.is_valid(row)).map_or(i64::MAX, |times| times.value(row))
+}
+
+/// The rows in the order of their time; those of the same time stay in the order that they have.
+fn by_time(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let order = {
+        let time = times(batch);
+        let rows = u32::try_from(batch.num_rows()).map_err(|_| ArrowError::ComputeError("too many rows".into()))?;
+        let mut order: Vec<(i64, u32)> = (0..rows).map(|row| (time(row as usize), row)).collect();
+        if order.is_sorted() {
+            return Ok(batch.clone());
+        }
+        order.sort_unstable();
+        order.into_iter().map(|(_, row)| row).collect::<UInt32Array>()
+    };
+    take_record_batch(batch, &order)
+}
+
+/// A file that is being written, in the order of time.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub writer: SegmentWriter<Sink>,
+    pub staged: PathBuf,
+    pub sequence: u64,
+    pub start: Option<i64>,
+    last: i64,
+    pub rows: u64,
+    coverage: Coverage,
+    workloads: Workloads,
+    pub inputs: BTreeSet<usize>,
+    /// When it was last written to.
+    pub used: u64,
+}
+
+impl Run {
+    pub(super) fn new(staged: PathBuf, sequence: u64, first: &RecordBatch) -> Result<Self, SegmentError> {
+        let start = Some(times(first)(0)).filter(|start| *start != i64::MAX);
+        Ok(Self {
+            writer: SegmentWriter::by_time(Sink::new(File::create_new(&staged)?))?,
+            staged,
+            sequence,
+            start,
+            last: i64::MIN,
+            rows: 0,
+            coverage: Coverage::default(),
+            workloads: Workloads::default(),
+            inputs: BTreeSet::new(),
+            used: 0,
+        })
+    }
+
+    /// How many of these rows, which are in order, come before the last one of this file.
+    pub(super) fn too_old(&self, batch: &RecordBatch) -> usize {
+        let time = times(batch);
+        let (mut low, mut high) = (0, batch.num_rows());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if time(middle) < self.last { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    pub(super) fn write(&mut self, batch: &RecordBatch, inputs: &BTreeSet<usize>) -> Result<(), SegmentError> {
+        let Some(last) = batch.num_rows().checked_sub(1) else { return Ok(()) };
+        self.coverage.count(batch).map_err(ArrowError::from)?;
+        self.workloads.learn(batch).map_err(ArrowError::from)?;
+        self.writer.write(batch)?;
+        self.last = times(batch)(last);
+        self.rows += batch.num_rows() as u64;
+        self.inputs.extend(inputs);
+        Ok(())
+    }
+
+    /// Ends the file and puts it on disk; gives its bytes and hash.
+    pub(super) fn finish(self, origins: Vec<crate::segment::Origin>) -> Result<(u64, String), SegmentError> {
+        let info = SegmentInfo {
+            sequence: self.sequence,
+            origins,
+            coverage: Some(self.coverage),
+            workloads: self.workloads,
+            ..SegmentInfo::default()
+        };
+        let sink = self.writer.finish(&info)?;
+        sink.file.sync_all()?;
+        Ok((sink.bytes, hex(&sink.hash.finalize())))
+    }
+}
+
+/// A file that is hashed while it is written.
+#[derive(Debug)]
+pub(super) struct Sink {
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Sink {
+    fn new(file: File) -> Self {
+        Self { file, hash: Sha256::new(), bytes: 0 }
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(bytes.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

@@ -1,0 +1,334 @@
+//! Rows → archive, in bounded memory, one import at a time (see [`journal`](super::journal)).
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{Int32Type, TimestampNanosecondType};
+use chrono::{SecondsFormat, Utc};
+
+use super::content::Content;
+use super::journal::{IMPORTING, Import, ImportedFile, ImportedInput, Journal};
+use super::layout::{FLOWS, Hour, file_name};
+use super::runs::{Key, Partition, Run};
+use super::{Archive, ArchiveError};
+use crate::columns::ColumnId;
+use crate::segment::{Origin, SegmentError};
+
+/// Rows that are sorted at once.
+const BLOCK_ROWS: usize = 32 * 1024;
+
+/// Bytes of rows waiting to be sorted, over all hours and nodes.
+const MOST_WAITING: usize = 96 << 20;
+
+/// Bytes of row groups not yet written, over all files.
+const MOST_UNWRITTEN: usize = 96 << 20;
+
+/// Files being written at a time.
+const MOST_FILES: usize = 48;
+
+/// Hours and nodes told apart in one import. What comes beyond, from a log of nothing but odd times and names, goes to the
+/// files of no known time, which every reader looks into.
+const MOST_PARTITIONS: usize = 4096;
+
+/// After so many rows an import is committed at the end of an input, so that little is done again if it is killed.
+const COMMIT_ROWS: u64 = 4_000_000;
+
+/// After so many inputs or partitions, likewise.
+const COMMIT_INPUTS: usize = 1024;
+const COMMIT_PARTITIONS: usize = 256;
+
+/// Writes to an archive. What was not committed when it is dropped is cleared away.
+#[derive(Debug)]
+pub struct ArchiveWriter {
+    root: PathBuf,
+    journal: Journal,
+    /// Held as long as this lives.
+    _lock: File,
+    /// Contents that were imported, by their first line's hash.
+    known: HashMap<String, Vec<Content>>,
+    sequence: u64,
+    partitions: BTreeMap<Key, Partition>,
+    files: Vec<ImportedFile>,
+    inputs: Vec<ImportedInput>,
+    /// The input that rows come from now.
+    reading: String,
+    /// Rows since the last commit.
+    rows: u64,
+    waiting: usize,
+    clock: u64,
+    /// What was committed since this writer was made: rows, bytes, files.
+    pub done: Done,
+}
+
+/// What an import made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Done {
+    pub rows: u64,
+    pub bytes: u64,
+    pub files: u64,
+}
+
+impl ArchiveWriter {
+    /// Takes an archive for writing; makes it, where there is nothing yet.
+    ///
+    /// # Errors
+    /// When it cannot be written, another import has it, or the folder is full of something else.
+    pub fn open(root: &Path) -> Result<Self, ArchiveError> {
+        if Archive::at(root).is_none() && !root.join(IMPORTING).is_dir() {
+            fs::create_dir_all(root).map_err(ArchiveError::io(root))?;
+            if fs::read_dir(root).map_err(ArchiveError::io(root))?.next().is_some() {
+                return Err(ArchiveError::Foreign(root.to_owned()));
+            }
+        }
+        let journal = Journal::new(root);
+        let lock = journal.lock()?;
+        for folder in [FLOWS, super::journal::IMPORTS] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(ArchiveError::io(&folder))?;
+        }
+        journal.recover()?;
+        let mut known: HashMap<String, Vec<Content>> = HashMap::new();
+        let mut sequence = 1;
+        for import in journal.imports()? {
+            sequence = import.files.iter().map(|file| file.sequence.saturating_add(1)).fold(sequence, u64::max);
+            for content in import.inputs.into_iter().filter_map(|input| input.content) {
+                known.entry(content.head_sha256.clone()).or_default().push(content);
+            }
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            journal,
+            _lock: lock,
+            known,
+            sequence,
+            partitions: BTreeMap::new(),
+            files: Vec::new(),
+            inputs: Vec::new(),
+            reading: String::new(),
+            rows: 0,
+            waiting: 0,
+            clock: 0,
+            done: Done::default(),
+        })
+    }
+
+    /// What was imported with this first line.
+    #[must_use]
+    pub fn known(&self, head_sha256: &str) -> Vec<Content> {
+        self.known.get(head_sha256).cloned().unwrap_or_default()
+    }
+
+    /// The rows that follow come from this input.
+    pub fn begin_input(&mut self, name: &str) {
+        name.clone_into(&mut self.reading);
+    }
+
+    /// Adds rows of every stored column.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArchiveError> {
+        let input = self.inputs.len();
+        self.rows += batch.num_rows() as u64;
+        let bytes = batch.get_array_memory_size();
+        for (key, rows) in partition(batch) {
+            let share = bytes / batch.num_rows().max(1) * rows.as_ref().map_or(batch.num_rows(), Array::len);
+            let rows = match rows {
+                Some(rows) => self.at_staging(take_record_batch(batch, &rows))?,
+                None => batch.clone(),
+            };
+            let full = self.partitions.len() >= MOST_PARTITIONS && !self.partitions.contains_key(&key);
+            let key = if full { Key { hour: Hour(None), node: "others".to_owned() } } else { key };
+            let partition = self.partitions.entry(key.clone()).or_default();
+            partition.add(rows, share, input);
+            self.waiting += share;
+            if partition.rows >= BLOCK_ROWS {
+                self.write(&key, false)?;
+            }
+        }
+        while self.waiting > MOST_WAITING {
+            let largest = self.partitions.iter().max_by_key(|(_, partition)| partition.bytes);
+            let Some((key, rows)) = largest.map(|(key, partition)| (key.clone(), partition.rows)) else { break };
+            self.write(&key, rows < BLOCK_ROWS / 16)?;
+        }
+        Ok(())
+    }
+
+    /// The input that was begun is read to its end.
+    ///
+    /// # Errors
+    /// When what was read so far cannot be committed.
+    pub fn end_input(&mut self, input: ImportedInput) -> Result<(), ArchiveError> {
+        if let Some(content) = &input.content {
+            self.known.entry(content.head_sha256.clone()).or_default().push(content.clone());
+        }
+        self.inputs.push(input);
+        let due = self.rows >= COMMIT_ROWS
+            || self.inputs.len() >= COMMIT_INPUTS
+            || self.partitions.len() >= COMMIT_PARTITIONS;
+        if due { self.commit() } else { Ok(()) }
+    }
+
+    /// Makes everything so far part of the archive.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn commit(&mut self) -> Result<(), ArchiveError> {
+        for key in self.partitions.keys().cloned().collect::<Vec<_>>() {
+            self.write(&key, true)?;
+        }
+        for (key, partition) in std::mem::take(&mut self.partitions) {
+            for run in partition.runs {
+                self.close(&key, run)?;
+            }
+        }
+        if self.inputs.is_empty() && self.files.is_empty() {
+            return Ok(());
+        }
+        let import = Import {
+            producer: concat!("lookback ", env!("CARGO_PKG_VERSION")).to_owned(),
+            at: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
+            inputs: std::mem::take(&mut self.inputs),
+            files: std::mem::take(&mut self.files),
+        };
+        self.journal.commit(&import)?;
+        self.done.rows += import.files.iter().map(|file| file.rows).sum::<u64>();
+        self.done.bytes += import.files.iter().map(|file| file.bytes).sum::<u64>();
+        self.done.files += import.files.len() as u64;
+        self.rows = 0;
+        Ok(())
+    }
+
+    /// Writes the waiting rows of a partition: all of them, or all but the latest.
+    fn write(&mut self, key: &Key, all: bool) -> Result<(), ArchiveError> {
+        let Some(partition) = self.partitions.get_mut(key).filter(|partition| partition.rows > 0) else {
+            return Ok(());
+        };
+        let before = partition.bytes;
+        let taken = partition.take(all);
+        self.waiting = self.waiting.saturating_sub(before - partition.bytes.min(before));
+        let (mut rows, inputs) = self.at_staging(taken)?;
+        let mut run = 0;
+        while rows.num_rows() > 0 {
+            let runs = self.partitions.get(key).map_or(0, |partition| partition.runs.len());
+            if run == runs {
+                self.new_run(key, &rows)?;
+            }
+            self.clock += 1;
+            let Some(open) = self.partitions.get_mut(key).and_then(|partition| partition.runs.get_mut(run)) else {
+                break;
+            };
+            let old = open.too_old(&rows);
+            open.used = self.clock;
+            open.write(&rows.slice(old, rows.num_rows() - old), &inputs).map_err(ArchiveError::segment(&open.staged))?;
+            rows = rows.slice(0, old);
+            run += 1;
+        }
+        self.bound_memory()
+    }
+
+    /// Begins another file of a partition, after all its others.
+    fn new_run(&mut self, key: &Key, rows: &RecordBatch) -> Result<(), ArchiveError> {
+        while self.partitions.values().map(|partition| partition.runs.len()).sum::<usize>() >= MOST_FILES {
+            self.close_oldest(key)?;
+        }
+        let staged = self.journal.importing().join(format!("{:08}.parquet", self.sequence));
+        let run = Run::new(staged.clone(), self.sequence, rows).map_err(ArchiveError::segment(&staged))?;
+        self.sequence += 1;
+        if let Some(partition) = self.partitions.get_mut(key) {
+            partition.runs.push(run);
+        }
+        Ok(())
+    }
+
+    /// Closes the file that was not written to for the longest time; of the partition at hand only the first, as the
+    /// others are being gone through.
+    fn close_oldest(&mut self, at_hand: &Key) -> Result<(), ArchiveError> {
+        let all = self.partitions.iter().flat_map(|(key, partition)| {
+            partition.runs.iter().enumerate().map(move |(position, run)| (run.used, key, position))
+        });
+        let elsewhere = all.filter(|(_, key, _)| *key != at_hand).min().map(|(_, key, position)| (key.clone(), position));
+        let (key, position) = elsewhere.unwrap_or_else(|| (at_hand.clone(), 0));
+        let Some(partition) = self.partitions.get_mut(&key).filter(|partition| position < partition.runs.len()) else {
+            return Ok(());
+        };
+        let run = partition.runs.remove(position);
+        self.close(&key, run)
+    }
+
+    fn close(&mut self, key: &Key, run: Run) -> Result<(), ArchiveError> {
+        let origins = |input: &usize| match self.inputs.get(*input) {
+            Some(input) => input.origins.clone(),
+            // Not read to its end: what it holds in all is told by a later file.
+            None => vec![Origin { name: self.reading.clone(), ..Origin::default() }],
+        };
+        let origins = run.inputs.iter().flat_map(origins).collect();
+        let path = Path::new(FLOWS).join(key.hour.folder()).join(file_name(&key.node, run.start, run.sequence));
+        let (staged, sequence, rows) = (run.staged.clone(), run.sequence, run.rows);
+        let (bytes, sha256) = run.finish(origins).map_err(ArchiveError::segment(&staged))?;
+        self.files.push(ImportedFile {
+            path: path.display().to_string(),
+            staged: staged.strip_prefix(&self.root).unwrap_or(&staged).display().to_string(),
+            sequence,
+            rows,
+            bytes,
+            sha256,
+        });
+        Ok(())
+    }
+
+    /// Ends row groups while those of all files take too much memory.
+    fn bound_memory(&mut self) -> Result<(), ArchiveError> {
+        let mut runs: Vec<&mut Run> = self.partitions.values_mut().flat_map(|partition| &mut partition.runs).collect();
+        let mut total: usize = runs.iter().map(|run| run.writer.memory()).sum();
+        runs.sort_unstable_by_key(|run| run.writer.memory());
+        while total > MOST_UNWRITTEN {
+            let Some(run) = runs.pop() else { break };
+            total -= run.writer.memory().min(total);
+            run.writer.end_group().map_err(ArchiveError::segment(&run.staged))?;
+        }
+        Ok(())
+    }
+
+    fn at_staging<T, E: Into<SegmentError>>(&self, result: Result<T, E>) -> Result<T, ArchiveError> {
+        result.map_err(|error| ArchiveError::segment(&self.journal.importing())(error.into()))
+    }
+}
+
+impl Drop for ArchiveWriter {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next import removes.
+        self.partitions.clear();
+        let _ = self.journal.clear();
+    }
+}
+
+/// Which rows of a batch go where; `None` for all of them.
+fn partition(batch: &RecordBatch) -> Vec<(Key, Option<UInt32Array>)> {
+    let column = |name| ColumnId::of(name).and_then(|id| batch.column_by_name(id.column().name));
+    let times = column("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
+    let nodes = column("node_name").and_then(|nodes| nodes.as_dictionary_opt::<Int32Type>());
+    let names = nodes.and_then(|nodes| nodes.values().as_string_opt::<i32>());
+    let mut rows_of: HashMap<(Hour, Option<i32>), Vec<u32>> = HashMap::new();
+    for (row, at) in (0u32..).zip(0..batch.num_rows()) {
+        let time = times.filter(|times| times.is_valid(at)).map(|times| times.value(at));
+        let node = nodes.filter(|nodes| nodes.is_valid(at)).map(|nodes| nodes.keys().value(at));
+        rows_of.entry((Hour::of(time), node)).or_default().push(row);
+    }
+    // Names that differ in their cluster alone are one node.
+    let mut by_key: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
+    for ((hour, node), rows) in rows_of {
+        let name = node.and_then(|node| names?.value(usize::try_from(node).ok()?).into()).unwrap_or_default();
+        let node = name.rsplit_once('/').map_or(name, |(_, node)| node).to_owned();
+        by_key.entry(Key { hour, node }).or_default().extend(rows);
+    }
+    let whole = by_key.len() == 1;
+    let rows = |mut rows: Vec<u32>| {
+        rows.sort_unstable();
+        (!whole).then(|| UInt32Array::from(rows))
+    };
+    by_key.into_iter().map(|(key, of)| (key, rows(of))).collect()
+}

@@ -1,0 +1,278 @@
+//! What some events cover: nodes, time, kinds, losses, and the signs of what an exporter left out.
+//!
+//! It is counted once, while rows are decoded, and kept in the metadata of a file that holds them, so that an answer from an
+//! archive rests on the same counts as one from the logs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use arrow::array::RecordBatch;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::ColumnId;
+use crate::schema::presence_bit;
+use crate::view::{View, WrongType};
+
+/// Columns that are counted.
+pub const COLUMNS: &[&str] = &[
+    "time",
+    "node_name",
+    "kind",
+    "messages",
+    "verdict",
+    "l7_protocol",
+    "event_type",
+    "tcp_flags",
+    "lost_count",
+    "lost_first",
+    "lost_last",
+];
+
+/// Nanoseconds of a minute.
+pub const MINUTE: i64 = 60_000_000_000;
+
+/// Most reports of lost events that are kept one by one; beyond, neighbours in time are taken together, so that a window
+/// may be told of a loss beside it, and never be told of none.
+const MOST_REPORTS: usize = 4096;
+
+/// Most names of one kind that are counted apart; a hostile log could otherwise fill memory with them.
+const MOST_NAMES: usize = 100_000;
+
+/// What stands for the names beyond.
+const OTHERS: &str = "(others)";
+
+/// What was observed on one node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    pub events: u64,
+    pub first: Option<i64>,
+    pub last: Option<i64>,
+    /// Minutes since 1970 in which the node observed a flow.
+    pub minutes: BTreeSet<i64>,
+}
+
+impl Node {
+    fn merge(&mut self, other: Self) {
+        self.events += other.events;
+        self.first = earlier(self.first, other.first);
+        self.last = later(self.last, other.last);
+        self.minutes.extend(other.minutes);
+    }
+}
+
+/// Reports of lost events: the time in which they were lost, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Lost {
+    pub first: i64,
+    pub last: i64,
+    pub count: u64,
+    pub reports: u64,
+}
+
+/// What some events cover. Times are nanoseconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Events by kind.
+    pub kinds: BTreeMap<String, u64>,
+    pub nodes: BTreeMap<String, Node>,
+    pub without_time: u64,
+    pub first: Option<i64>,
+    pub last: Option<i64>,
+    pub lost: Vec<Lost>,
+    /// Flows by verdict; `none` for those without.
+    pub verdicts: BTreeMap<String, u64>,
+    /// Flows by layer 7 protocol.
+    pub l7: BTreeMap<String, u64>,
+    /// Flows with TCP flags.
+    pub with_flags: u64,
+    /// Flows that are policy verdicts.
+    pub policy_verdicts: u64,
+    /// Flows that stand for many.
+    pub aggregated: u64,
+    /// Flows, neither aggregated nor of a file without presence, that lack a time or node of their own.
+    pub masked: u64,
+    /// Presence bits that some flow has; of a file without presence, all.
+    pub some: u64,
+}
+
+impl Coverage {
+    /// Counts a batch that has [`COLUMNS`].
+    ///
+    /// # Errors
+    /// When a column has not the type of the schema.
+    pub fn count(&mut self, batch: &RecordBatch) -> Result<(), WrongType> {
+        let view = View::new(batch)?;
+        let ids: Vec<ColumnId> = COLUMNS.iter().filter_map(|name| ColumnId::of(name)).collect();
+        let [time, node_name, kind, messages, verdict, l7, event_type, flags, lost_count, lost_first, lost_last] =
+            ids.as_slice()
+        else {
+            return Ok(());
+        };
+        let bit = |path| presence_bit(path).map_or(0u64, |bit| 1 << bit);
+        let own_fields = bit("flow.time") | bit("flow.node_name");
+        let aggregate = bit("flow.aggregate");
+        let moment = |column, row| view.number(column, row).and_then(|nanos| i64::try_from(nanos).ok());
+        let mut by_node: HashMap<&str, Node> = HashMap::new();
+        for row in 0..batch.num_rows() {
+            let name = view.text(*kind, row).unwrap_or("flow");
+            add(&mut self.kinds, name, 1);
+            let at = moment(*time, row);
+            let node = by_node.entry(view.text(*node_name, row).unwrap_or_default()).or_default();
+            node.events += 1;
+            match at {
+                Some(at) => {
+                    node.first = earlier(node.first, Some(at));
+                    node.last = later(node.last, Some(at));
+                    if name == "flow" {
+                        node.minutes.insert(at.div_euclid(MINUTE));
+                    }
+                }
+                None => self.without_time += 1,
+            }
+            if name == "lost_events" {
+                let count =
+                    view.number(*lost_count, row).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+                // A report without a time may be of any time.
+                let first = moment(*lost_first, row).or(at).unwrap_or(i64::MIN);
+                let until = moment(*lost_last, row).or(at).unwrap_or(i64::MAX);
+                self.add_lost(Lost { first, last: until, count, reports: 1 });
+            }
+            if name == "flow" {
+                match view.number(*messages, row).and_then(|bits| u64::try_from(bits).ok()) {
+                    Some(present) => {
+                        self.some |= present;
+                        let aggregated = present & aggregate != 0;
+                        self.aggregated += u64::from(aggregated);
+                        self.masked += u64::from(!aggregated && present & own_fields != own_fields);
+                    }
+                    None => self.some = u64::MAX,
+                }
+                add(&mut self.verdicts, view.text(*verdict, row).unwrap_or("none"), 1);
+                if let Some(protocol) = view.text(*l7, row) {
+                    add(&mut self.l7, protocol, 1);
+                }
+                self.with_flags += u64::from(view.text(*flags, row).is_some());
+                self.policy_verdicts += u64::from(view.number(*event_type, row) == Some(5));
+            }
+        }
+        for (name, node) in by_node {
+            self.first = earlier(self.first, node.first);
+            self.last = later(self.last, node.last);
+            entry(&mut self.nodes, name).merge(node);
+        }
+        Ok(())
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        for (name, node) in other.nodes {
+            entry(&mut self.nodes, &name).merge(node);
+        }
+        for (own, theirs) in
+            [(&mut self.kinds, other.kinds), (&mut self.verdicts, other.verdicts), (&mut self.l7, other.l7)]
+        {
+            for (key, count) in theirs {
+                add(own, &key, count);
+            }
+        }
+        other.lost.into_iter().for_each(|lost| self.add_lost(lost));
+        self.without_time += other.without_time;
+        self.with_flags += other.with_flags;
+        self.policy_verdicts += other.policy_verdicts;
+        self.aggregated += other.aggregated;
+        self.masked += other.masked;
+        self.some |= other.some;
+        self.first = earlier(self.first, other.first);
+        self.last = later(self.last, other.last);
+    }
+
+    /// Flows name a node `cluster/node`, other events just `node`: where only one cluster has it, they are one.
+    pub fn join_nodes(&mut self) {
+        let bare: Vec<String> = self.nodes.keys().filter(|name| !name.contains('/')).cloned().collect();
+        for name in bare {
+            let mut whole =
+                self.nodes.keys().filter(|other| other.rsplit_once('/').is_some_and(|(_, node)| node == name));
+            if let (Some(whole), None) = (whole.next().cloned(), whole.next())
+                && let Some(node) = self.nodes.remove(&name)
+            {
+                self.nodes.entry(whole).or_default().merge(node);
+            }
+        }
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.kinds.values().sum()
+    }
+
+    #[must_use]
+    pub fn flows(&self) -> u64 {
+        self.kinds.get("flow").copied().unwrap_or_default()
+    }
+
+    /// Events lost within a window, or in a time that reaches into it: reports, events.
+    #[must_use]
+    pub fn lost_within(&self, (since, until): (i64, i64)) -> (u64, u64) {
+        let within = self.lost.iter().filter(|lost| lost.first <= until && lost.last >= since);
+        within.fold((0, 0), |(reports, events), lost| (reports + lost.reports, events.saturating_add(lost.count)))
+    }
+
+    fn add_lost(&mut self, lost: Lost) {
+        self.lost.push(lost);
+        if self.lost.len() <= MOST_REPORTS {
+            return;
+        }
+        self.lost.sort_unstable();
+        let pairs = self.lost.chunks(2).map(|pair| {
+            let whole = |a: Lost, b: &Lost| Lost {
+                first: a.first.min(b.first),
+                last: a.last.max(b.last),
+                count: a.count.saturating_add(b.count),
+                reports: a.reports + b.reports,
+            };
+            let none = Lost { first: i64::MAX, last: i64::MIN, count: 0, reports: 0 };
+            pair.iter().fold(none, whole)
+        });
+        self.lost = pairs.collect();
+    }
+}
+
+/// The entry of a name, or of all others when there are too many.
+fn entry<'a, T: Default>(map: &'a mut BTreeMap<String, T>, name: &str) -> &'a mut T {
+    let name = if map.len() < MOST_NAMES || map.contains_key(name) { name } else { OTHERS };
+    map.entry(name.to_owned()).or_default()
+}
+
+fn add(map: &mut BTreeMap<String, u64>, key: &str, count: u64) {
+    match map.get_mut(key) {
+        Some(sum) => *sum += count,
+        None => *entry(map, key) += count,
+    }
+}
+
+fn earlier(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    a.into_iter().chain(b).min()
+}
+
+fn later(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    a.into_iter().chain(b).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_taken_together_lose_no_event_and_no_moment() {
+        let mut coverage = Coverage::default();
+        let n = 3 * MOST_REPORTS as i64;
+        for at in 0..n {
+            coverage.add_lost(Lost { first: at * 10, last: at * 10 + 5, count: 2, reports: 1 });
+        }
+        assert!(coverage.lost.len() <= MOST_REPORTS);
+        assert_eq!(coverage.lost_within((i64::MIN, i64::MAX)), (n as u64, 2 * n as u64));
+        for at in [0, n / 2, n - 1] {
+            assert!(coverage.lost_within((at * 10, at * 10)).0 > 0);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! How columns stand in a file: measured in `docs/archive.md`.
+//!
+//! A file's columns are those of a batch, but for `uuid`: 36 characters of hexadecimal digits compress to 20.5 bytes, 16
+//! bytes are 16. What is no UUID in its usual spelling stands in `uuid_text`, so that nothing is lost.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, RecordBatch, StringArray, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
+use arrow::error::ArrowError;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::columns::{COLUMNS, Column, ColumnId, Type};
+use crate::schema::{SCHEMA, arrow_field};
+
+/// Rows of a row group.
+const GROUP_ROWS: usize = 256 * 1024;
+
+/// Rows of a page: what the page index tells apart.
+const PAGE_ROWS: usize = 32 * 1024;
+
+/// Level of zstd.
+const ZSTD_LEVEL: i32 = 6;
+
+/// False positives of a bloom filter.
+const BLOOM_FPP: f64 = 0.02;
+
+/// The column that is stored as 16 bytes, and the one for its other texts.
+pub(super) const UUID: &str = "uuid";
+pub(super) const UUID_TEXT: &str = "uuid_text";
+
+/// The columns of a file.
+pub static COLUMNS_OF_FILE: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields = Vec::with_capacity(SCHEMA.arrow.fields().len() + 1);
+    for field in SCHEMA.arrow.fields() {
+        if field.name() == UUID {
+            fields.push(Field::new(UUID, DataType::FixedSizeBinary(16), true));
+            fields.push(Field::new(UUID_TEXT, DataType::Utf8, true));
+        } else {
+            fields.push(field.as_ref().clone());
+        }
+    }
+    Arc::new(ArrowSchema::new(fields))
+});
+
+/// Where the values of a column stand in a file, for columns that needles are looked up by.
+pub(super) fn leaf(column: &Column) -> String {
+    if column.kind == Type::Names { format!("{}.list.item", column.name) } else { column.name.to_owned() }
+}
+
+/// How a file is written; `by_time` when its rows are in that order.
+pub(super) fn properties(by_time: bool) -> Result<WriterProperties, ParquetError> {
+    let path = |text: &str| ColumnPath::new(text.split('.').map(str::to_owned).collect());
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_created_by(concat!("lookback ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_max_row_group_row_count(Some(GROUP_ROWS))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_statistics_enabled(EnabledStatistics::Chunk);
+    if by_time {
+        let time = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
+        properties = properties.set_sorting_columns(Some(vec![time]));
+    }
+    for column in COLUMNS.iter().filter(|column| !column.is_derived()) {
+        let leaf = path(&leaf(column));
+        if column.needle {
+            properties = properties
+                .set_column_bloom_filter_enabled(leaf.clone(), true)
+                .set_column_bloom_filter_fpp(leaf.clone(), BLOOM_FPP)
+                .set_column_bloom_filter_max_ndv(leaf.clone(), GROUP_ROWS as u64);
+        }
+        if column.needle || column.shown || column.name == "kind" {
+            properties = properties.set_column_statistics_enabled(leaf.clone(), EnabledStatistics::Page);
+        }
+        if column.kind == Type::Time {
+            properties = properties
+                .set_column_dictionary_enabled(leaf.clone(), false)
+                .set_column_encoding(leaf.clone(), Encoding::DELTA_BINARY_PACKED);
+        }
+        // Texts that never come twice: a dictionary of them would only be in the way.
+        if matches!(column.name, UUID | "trace_id") {
+            properties = properties.set_column_dictionary_enabled(leaf, false);
+        }
+    }
+    Ok(properties.build())
+}
+
+/// A batch of stored columns as it stands in a file.
+pub(super) fn to_file(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut columns = Vec::with_capacity(batch.num_columns() + 1);
+    for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
+        match array.as_string_opt::<i32>() {
+            Some(texts) if field.name() == UUID => {
+                let (bytes, others) = split(texts)?;
+                columns.push(Arc::new(bytes) as ArrayRef);
+                columns.push(Arc::new(others));
+            }
+            _ => columns.push(Arc::clone(array)),
+        }
+    }
+    RecordBatch::try_new(Arc::clone(&COLUMNS_OF_FILE), columns)
+}
+
+fn split(texts: &StringArray) -> Result<(FixedSizeBinaryArray, StringArray), ArrowError> {
+    let mut bytes = FixedSizeBinaryBuilder::with_capacity(texts.len(), 16);
+    let mut others = StringBuilder::new();
+    for text in texts {
+        match text.map(|text| (text, parse_uuid(text))) {
+            Some((_, Some(uuid))) => {
+                bytes.append_value(uuid)?;
+                others.append_null();
+            }
+            Some((text, None)) => {
+                bytes.append_null();
+                others.append_value(text);
+            }
+            None => {
+                bytes.append_null();
+                others.append_null();
+            }
+        }
+    }
+    Ok((bytes.finish(), others.finish()))
+}
+
+/// The column `uuid` of a batch, from both columns of a file.
+pub(super) fn join(bytes: &FixedSizeBinaryArray, others: Option<&StringArray>) -> StringArray {
+    let mut texts = StringBuilder::with_capacity(bytes.len(), bytes.len() * 36);
+    for row in 0..bytes.len() {
+        match <[u8; 16]>::try_from(bytes.value(row)) {
+            Ok(uuid) if bytes.is_valid(row) => texts.append_value(write_uuid(uuid)),
+            _ => texts.append_option(others.filter(|others| others.is_valid(row)).map(|others| others.value(row))),
+        }
+    }
+    texts.finish()
+}
+
+/// Where hyphens stand in a UUID.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// A UUID in lower case with hyphens, the one spelling that comes out again as it went in.
+pub(super) fn parse_uuid(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 36 {
+        return None;
+    }
+    let mut digits = 0u128;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'-' if HYPHENS.contains(&at) => {}
+            _ if HYPHENS.contains(&at) => return None,
+            b'0'..=b'9' => digits = digits << 4 | u128::from(byte - b'0'),
+            b'a'..=b'f' => digits = digits << 4 | u128::from(byte - b'a' + 10),
+            _ => return None,
+        }
+    }
+    Some(digits.to_be_bytes())
+}
+
+fn write_uuid(bytes: [u8; 16]) -> String {
+    let digits = format!("{:032x}", u128::from_be_bytes(bytes));
+    let mut text = String::with_capacity(36);
+    for (at, digit) in digits.chars().enumerate() {
+        if matches!(at, 8 | 12 | 16 | 20) {
+            text.push('-');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The field of a batch that a field of a file becomes, if its column is known.
+pub(super) fn known(name: &str) -> Option<(ColumnId, Field)> {
+    let id = ColumnId::of(name).filter(|id| !id.column().is_derived())?;
+    Some((id, arrow_field(id.column())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_usual_spelling_of_a_uuid_becomes_bytes() {
+        let uuid = "905c768a-d49f-446c-b579-d288df624bb6";
+        assert_eq!(write_uuid(parse_uuid(uuid).unwrap()), uuid);
+        for other in ["u-1", "", &uuid.to_uppercase(), &uuid.replace('-', ""), "905c768a-d49f-446c-b579-d288df624bbg"] {
+            assert_eq!(parse_uuid(other), None, "{other}");
+        }
+        assert_eq!(parse_uuid("905c768a-d49f-446c-b5794d288df624bb6"), None);
+    }
+
+    #[test]
+    fn every_leaf_with_a_property_is_in_the_file() {
+        let properties = properties(true).unwrap();
+        let parquet = parquet::arrow::ArrowSchemaConverter::new().convert(&COLUMNS_OF_FILE).unwrap();
+        let leaves: Vec<String> = parquet.columns().iter().map(|leaf| leaf.path().string()).collect();
+        for column in COLUMNS.iter().filter(|column| column.needle) {
+            assert!(leaves.contains(&leaf(column)), "{}", leaf(column));
+            let path = parquet.columns().iter().find(|l| l.path().string() == leaf(column)).unwrap().path().clone();
+            assert!(properties.bloom_filter_properties(&path).is_some());
+        }
+        assert_eq!(leaves.first().map(String::as_str), Some("time"), "the sorting column is named by its position");
+    }
+}

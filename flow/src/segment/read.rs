@@ -1,0 +1,162 @@
+//! File → rows.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+
+use super::layout::{UUID, UUID_TEXT, join, known};
+use super::prune::Pruner;
+use super::{SegmentError, SegmentInfo, Wanted};
+use crate::rows::Projection;
+
+/// Rows of a batch that is read.
+const BATCH_ROWS: usize = 16_384;
+
+/// A file whose footer was read.
+#[derive(Debug)]
+pub struct SegmentFile {
+    file: File,
+    metadata: ArrowReaderMetadata,
+    /// Rows in the file.
+    pub rows: u64,
+    pub info: SegmentInfo,
+    /// Its columns that this version does not know.
+    pub unknown: Vec<String>,
+}
+
+/// What of a file was not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    pub row_groups: u64,
+    /// Rows of these row groups, and of pages in others.
+    pub rows: u64,
+}
+
+impl SegmentFile {
+    /// Reads the footer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not Parquet, or holds no flows.
+    pub fn open(path: &Path) -> Result<Self, SegmentError> {
+        let file = File::open(path)?;
+        let options = ArrowReaderOptions::new()
+            .with_skip_arrow_metadata(true)
+            .with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = ArrowReaderMetadata::load(&file, options)?;
+        let schema = metadata.schema();
+        if schema.column_with_name("time").is_none() || schema.column_with_name("kind").is_none() {
+            return Err(SegmentError::NotFlows);
+        }
+        let names = schema.fields().iter().map(|field| field.name());
+        let unknown = names.filter(|name| known(name).is_none() && *name != UUID_TEXT).cloned().collect();
+        let facts = metadata.metadata().file_metadata();
+        let rows = u64::try_from(facts.num_rows()).unwrap_or_default();
+        let info = SegmentInfo::read(facts);
+        Ok(Self { file, metadata, rows, info, unknown })
+    }
+
+    /// The footer, for whoever wants to know what the file is made of.
+    #[must_use]
+    pub fn metadata(&self) -> &ParquetMetaData {
+        self.metadata.metadata()
+    }
+
+    /// Reads the wanted columns of the wanted rows, perhaps of some more rows. Batches are of at most so many rows.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(
+        self,
+        projection: &Projection,
+        wanted: &Wanted,
+        batch_rows: Option<usize>,
+    ) -> Result<SegmentReader, SegmentError> {
+        let inferred = self.metadata.schema();
+        let mut columns = Vec::new();
+        let mut fields = Vec::with_capacity(inferred.fields().len());
+        let mut positions = Vec::new();
+        for (position, field) in inferred.fields().iter().enumerate() {
+            let known = known(field.name()).filter(|(id, _)| projection.has(*id)).map(|(_, field)| field);
+            let companion = field.name() == UUID_TEXT && columns.iter().any(|field: &Field| field.name() == UUID);
+            if known.is_some() || companion {
+                positions.push(position);
+            }
+            fields.push(hinted(field, known.as_ref()));
+            columns.extend(known);
+        }
+        // Texts of few values are read as the dictionaries that they are stored as.
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(fields)));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)?;
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, metadata.clone())
+            .with_projection(mask)
+            .with_batch_size(batch_rows.unwrap_or(BATCH_ROWS));
+        let mut skipped = Skipped::default();
+        if !wanted.is_everything() {
+            let pruner = Pruner::new(metadata.metadata(), wanted);
+            let groups = pruner.row_groups(&builder);
+            let count = metadata.metadata().num_row_groups();
+            let rows_of = |group: &usize| metadata.metadata().row_group(*group).num_rows();
+            let kept: i64 = groups.iter().map(rows_of).sum();
+            skipped.row_groups = (count - groups.len()) as u64;
+            skipped.rows = self.rows.saturating_sub(u64::try_from(kept).unwrap_or_default());
+            let selection = pruner.rows(&groups);
+            builder = builder.with_row_groups(groups);
+            if let Some(selection) = selection {
+                skipped.rows += selection.skipped_row_count() as u64;
+                builder = builder.with_row_selection(selection);
+            }
+        }
+        Ok(SegmentReader { batches: builder.build()?, schema: Arc::new(ArrowSchema::new(columns)), skipped })
+    }
+}
+
+/// How a column is to be read: as dictionary where the batch has one, else as it stands there.
+fn hinted(field: &Field, wanted: Option<&Field>) -> Field {
+    match (wanted.map(Field::data_type), field.data_type()) {
+        (Some(kind @ DataType::Dictionary(..)), DataType::Utf8) => field.clone().with_data_type(kind.clone()),
+        _ => field.clone(),
+    }
+}
+
+/// Batches of a file, in the types of the schema.
+#[derive(Debug)]
+pub struct SegmentReader {
+    batches: ParquetRecordBatchReader,
+    /// The columns that the file has, with the types that the schema gives them.
+    schema: SchemaRef,
+    pub skipped: Skipped,
+}
+
+impl SegmentReader {
+    fn conform(&self, batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
+        let array = |field: &Arc<Field>| -> Result<ArrayRef, SegmentError> {
+            let array = batch.column_by_name(field.name()).ok_or(SegmentError::NotFlows)?;
+            if let Some(bytes) = array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16) {
+                let others = batch.column_by_name(UUID_TEXT).and_then(|others| others.as_string_opt::<i32>());
+                return Ok(Arc::new(join(bytes, others)));
+            }
+            Ok(if array.data_type() == field.data_type() { Arc::clone(array) } else { cast(array, field.data_type())? })
+        };
+        let arrays = self.schema.fields().iter().map(array).collect::<Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
+    }
+}
+
+impl Iterator for SegmentReader {
+    type Item = Result<RecordBatch, SegmentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.batches.next()?.map_err(SegmentError::from).and_then(|batch| self.conform(&batch)))
+    }
+}

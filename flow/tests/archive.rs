@@ -1,0 +1,312 @@
+//! Lines → archive → lines, whatever their order; what a crash leaves behind; what is passed over unread.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod reference;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::TimestampNanosecondType;
+use lookback_flow::archive::journal::{ImportedInput, Journal};
+use lookback_flow::archive::layout::hour_of;
+use lookback_flow::archive::merge::write_lines;
+use lookback_flow::archive::{Archive, ArchiveError, ArchiveWriter};
+use lookback_flow::columns::ColumnId;
+use lookback_flow::coverage::Coverage;
+use lookback_flow::json::{Decoder, encode};
+use lookback_flow::rows::Projection;
+use lookback_flow::segment::{Needle, Origin, SegmentFile, SegmentInfo, SegmentWriter, Wanted};
+use lookback_flow::view::View;
+use reference::{Random, event, line};
+
+fn batch(lines: &[String]) -> RecordBatch {
+    let mut decoder = Decoder::new(Projection::all());
+    lines.iter().for_each(|line| decoder.line(line.as_bytes()).unwrap());
+    decoder.finish().unwrap()
+}
+
+fn input(name: &str) -> ImportedInput {
+    ImportedInput { origins: vec![Origin { name: name.to_owned(), ..Origin::default() }], content: None }
+}
+
+/// Imports lines as logs of so many lines each, all in one import.
+fn import(root: &Path, lines: &[String], log: usize) {
+    let mut writer = ArchiveWriter::open(root).unwrap();
+    for (number, lines) in lines.chunks(log).enumerate() {
+        writer.begin_input(&number.to_string());
+        for lines in lines.chunks(100) {
+            writer.add(&batch(lines)).unwrap();
+        }
+        writer.end_input(input(&number.to_string())).unwrap();
+    }
+    writer.commit().unwrap();
+}
+
+fn export(root: &Path) -> Vec<String> {
+    let mut out = Vec::new();
+    let archive = Archive::at(root).unwrap();
+    let written = write_lines(&archive, None, &mut out, |_| ()).unwrap();
+    let lines: Vec<String> = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
+    assert_eq!(written, lines.len() as u64);
+    lines
+}
+
+fn files(root: &Path) -> Vec<PathBuf> {
+    let archive = Archive::at(root).unwrap();
+    archive.files(&archive.hours().unwrap()).unwrap().into_iter().flat_map(|hour| hour.files).collect()
+}
+
+fn rows(path: &Path, projection: &Projection, wanted: &Wanted) -> Vec<RecordBatch> {
+    SegmentFile::open(path).unwrap().read(projection, wanted, None).unwrap().map(Result::unwrap).collect()
+}
+
+/// A plain flow: a node, a time in nanoseconds since a full hour, a number that tells it from others.
+fn flow(node: u64, nanos: i64, number: u64) -> String {
+    let time = chrono::DateTime::from_timestamp_nanos(1_772_359_200_000_000_000 + nanos);
+    let time = time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+    format!(
+        r#"{{"flow":{{"time":"{time}","uuid":"{number}","source":{{"pod_name":"pod-{}"}},"node_name":"node-{node}"}},"node_name":"node-{node}","time":"{time}"}}"#,
+        number % 97
+    )
+}
+
+/// The time of a line, those without one last.
+fn time(line: &str) -> i64 {
+    let (_, time) = line.rsplit_once("\"time\":\"").unwrap_or_default();
+    chrono::DateTime::parse_from_rfc3339(time.trim_end_matches("\"}")).map_or(i64::MAX, |time| {
+        time.timestamp_nanos_opt().unwrap_or(i64::MAX)
+    })
+}
+
+/// Lines in the order of time; those of the same time as they came.
+fn by_time(lines: &[String]) -> Vec<String> {
+    let mut lines = lines.to_vec();
+    lines.sort_by_key(|line| time(line));
+    lines
+}
+
+/// That they are the same, or where they first differ.
+#[track_caller]
+fn assert_same(found: &[String], expected: &[String]) {
+    assert_eq!(found.len(), expected.len());
+    let differ = found.iter().zip(expected).enumerate().find(|(_, (found, expected))| found != expected);
+    assert_eq!(differ, None);
+}
+
+#[test]
+fn events_of_all_kinds_with_all_fields_come_out_as_they_went_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..300).map(|seed| line(&event(&mut Random(seed), false))).collect();
+    import(folder.path(), &lines, 50);
+    let (mut before, mut after) = (lines, export(folder.path()));
+    before.sort_unstable();
+    after.sort_unstable();
+    assert_same(&after, &before);
+}
+
+#[test]
+fn lines_in_any_order_come_out_in_the_order_of_time() {
+    let mut random = Random(1);
+    for spread in [0, 1_000, 600_000_000_000, 100_000_000_000_000] {
+        let folder = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = (0u32..5000)
+            .map(|n| {
+                let back = if spread == 0 { 0 } else { i64::try_from(random.below(spread)).unwrap() };
+                flow(1, i64::from(n / 3) * 1_000_000 - back, n.into())
+            })
+            .collect();
+        import(folder.path(), &lines, 1000);
+        assert_same(&export(folder.path()), &by_time(&lines));
+        for path in files(folder.path()) {
+            let mut last = i64::MIN;
+            for batch in rows(&path, &Projection::of(["time"]), &Wanted::default()) {
+                for time in batch.column(0).as_primitive::<TimestampNanosecondType>().values() {
+                    assert!(*time >= last, "{}", path.display());
+                    last = *time;
+                    assert_eq!(hour_of(&path).unwrap().0, Some(time.div_euclid(3_600_000_000_000)));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn more_rows_than_are_sorted_at_once_and_stragglers_between_them() {
+    let folder = tempfile::tempdir().unwrap();
+    // Every thousandth line is a minute late, far beyond what is held back.
+    let lines: Vec<String> = (0u32..100_000)
+        .map(|n| flow(1, i64::from(n) * 1_000_000 - if n % 1000 == 999 { 60_000_000_000 } else { 0 }, n.into()))
+        .collect();
+    import(folder.path(), &lines, 30_000);
+    assert_same(&export(folder.path()), &by_time(&lines));
+    assert!(files(folder.path()).len() <= 6, "{} files", files(folder.path()).len());
+}
+
+#[test]
+fn many_nodes_and_hours_take_many_files_and_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut random = Random(2);
+    let lines: Vec<String> = (0..2000)
+        .map(|n| flow(random.below(12), i64::try_from(random.below(8 * 3_600_000_000_000)).unwrap(), n))
+        .collect();
+    import(folder.path(), &lines, 700);
+    assert_same(&export(folder.path()), &by_time(&lines));
+    // Files were closed early to bound how many are open; each still tells of all its rows.
+    let mut covers = Coverage::default();
+    for path in files(folder.path()) {
+        let info = SegmentFile::open(&path).unwrap().info;
+        assert!(!info.origins.is_empty());
+        covers.merge(info.coverage.unwrap());
+    }
+    assert_eq!((covers.events(), covers.nodes.len()), (2000, 12));
+}
+
+/// Puts an import back to where it was after its commit, with so many files moved already.
+fn unfinish(root: &Path, moved: usize) {
+    let imports = root.join("imports");
+    let record = fs::read_dir(&imports).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let import = Journal::new(root).imports().unwrap().pop().unwrap();
+    for file in import.files.iter().skip(moved) {
+        fs::rename(root.join(&file.path), root.join(&file.staged)).unwrap();
+    }
+    fs::rename(record, root.join("importing/commit.json")).unwrap();
+}
+
+#[test]
+fn what_is_committed_is_there_wherever_its_files_are() {
+    let lines: Vec<String> = (0..100).map(|n| flow(n % 4, i64::try_from(n).unwrap(), n)).collect();
+    for moved in 0..=4 {
+        let folder = tempfile::tempdir().unwrap();
+        import(folder.path(), &lines[..50], 10);
+        import(folder.path(), &lines[50..], 10);
+        unfinish(folder.path(), moved);
+        assert_same(&export(folder.path()), &lines);
+        // What was being written by an import that never committed is none of it.
+        fs::write(folder.path().join("importing/99999999.parquet"), "PAR1 and half a file").unwrap();
+        fs::write(folder.path().join("importing/commit.json.tmp"), "{").unwrap();
+        drop(ArchiveWriter::open(folder.path()).unwrap());
+        assert_same(&export(folder.path()), &lines);
+        assert!(files(folder.path()).iter().all(|path| path.starts_with(folder.path().join("flows"))));
+        assert_eq!(fs::read_dir(folder.path().join("importing")).unwrap().count(), 1, "the lock alone");
+        assert_eq!(Journal::new(folder.path()).imports().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn what_was_not_committed_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = ArchiveWriter::open(folder.path()).unwrap();
+    writer.begin_input("a");
+    writer.add(&batch(&[flow(1, 0, 0)])).unwrap();
+    assert!(matches!(ArchiveWriter::open(folder.path()), Err(ArchiveError::Locked(_))));
+    drop(writer);
+    assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
+    assert!(export(folder.path()).is_empty());
+}
+
+#[test]
+fn a_record_that_leads_out_of_the_archive_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    import(folder.path(), &[flow(1, 0, 0)], 1);
+    unfinish(folder.path(), 0);
+    let commit = folder.path().join("importing/commit.json");
+    let record = fs::read_to_string(&commit).unwrap();
+    fs::write(&commit, record.replace("\"flows/", "\"../flows/")).unwrap();
+    assert!(matches!(ArchiveWriter::open(folder.path()), Err(ArchiveError::Journal { .. })));
+    fs::write(&commit, "not JSON").unwrap();
+    assert!(matches!(Archive::at(folder.path()).unwrap().hours(), Err(ArchiveError::Journal { .. })));
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("thesis.txt"), "").unwrap();
+    assert!(matches!(ArchiveWriter::open(folder.path()), Err(ArchiveError::Foreign(_))));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// What of a batch a row that is wanted must fit, the plain way.
+fn fits(view: &View<'_>, row: usize, wanted: &Wanted) -> bool {
+    let time = view.number(ColumnId::of("time").unwrap(), row);
+    let inside = wanted
+        .window
+        .is_none_or(|(since, until)| time.is_some_and(|time| time >= since.into() && time <= until.into()));
+    let holds = |(column, text): &(ColumnId, String)| {
+        view.text(*column, row) == Some(text)
+            || view.texts(*column, row).is_some_and(|texts| texts.iter().flatten().any(|item| item == text))
+    };
+    inside
+        && (wanted.needles.is_empty()
+            || wanted.needles.iter().any(|needle| needle.iter().all(|clause| clause.iter().any(holds))))
+}
+
+#[test]
+fn nothing_that_is_wanted_is_passed_over() {
+    let mut random = Random(3);
+    // Flows of pods that come and go, over two row groups of two pages each.
+    let lines: Vec<String> = (0u64..100_000)
+        .map(|n| {
+            let pod = n / 3_000 + random.below(10);
+            let uuid = if n % 5 == 0 { format!("u-{n}") } else { format!("00000000-0000-4000-8000-{n:012}") };
+            let names = if n % 1000 < 3 { format!(r#""destination_names":["host-{}.example"],"#, n / 1000) } else { String::new() };
+            flow(1, i64::try_from(n).unwrap() * 1_000_000, n)
+                .replace(&format!("\"pod-{}\"", n % 97), &format!("\"pod-{pod}\""))
+                .replace(&format!("\"uuid\":\"{n}\","), &format!("\"uuid\":\"{uuid}\",{names}"))
+        })
+        .collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut writer = SegmentWriter::by_time(file.reopen().unwrap()).unwrap();
+    for lines in lines.chunks(50_000) {
+        lines.chunks(10_000).for_each(|lines| writer.write(&batch(lines)).unwrap());
+        writer.end_group().unwrap();
+    }
+    writer.finish(&SegmentInfo::default()).unwrap();
+    let some = ["time", "uuid", "source_pod", "destination_pod", "destination_names"];
+    let projection = Projection::of(some);
+    let whole = rows(file.path(), &projection, &Wanted::default());
+    let id = |name| ColumnId::of(name).unwrap();
+    let start = 1_772_359_200_000_000_000;
+    let mut skipped = BTreeMap::new();
+    for round in 0..60 {
+        let pod = |random: &mut Random| (id("source_pod"), format!("pod-{}", random.below(50)));
+        let n = random.below(110_000);
+        let needle: Needle = match round % 6 {
+            0 => vec![vec![pod(&mut random)]],
+            1 => vec![vec![pod(&mut random), (id("destination_pod"), "pod-1".to_owned())]],
+            2 => vec![vec![(id("uuid"), format!("00000000-0000-4000-8000-{n:012}"))]],
+            3 => vec![vec![(id("uuid"), format!("u-{n}"))], vec![pod(&mut random)]],
+            4 => vec![vec![(id("destination_names"), format!("host-{}.example", n / 1000))]],
+            _ => Vec::new(),
+        };
+        let since = start + i64::try_from(random.below(100_000)).unwrap() * 1_000_000;
+        let until = since + i64::try_from(random.below(30_000_000_000)).unwrap();
+        let mut needles: Vec<Needle> = Some(needle).filter(|needle| !needle.is_empty()).into_iter().collect();
+        if round % 4 == 3 && !needles.is_empty() {
+            needles.push(vec![vec![pod(&mut random)]]);
+        }
+        let wanted = Wanted { window: (round % 2 == 0 || needles.is_empty()).then_some((since, until)), needles };
+        let found = |batches: &[RecordBatch]| -> Vec<String> {
+            let mut lines = String::new();
+            for batch in batches {
+                let view = View::new(batch).unwrap();
+                for row in (0..batch.num_rows()).filter(|row| fits(&view, *row, &wanted)) {
+                    encode(&batch.slice(row, 1), &mut lines).unwrap();
+                }
+            }
+            lines.lines().map(str::to_owned).collect()
+        };
+        let reader = SegmentFile::open(file.path()).unwrap().read(&projection, &wanted, None).unwrap();
+        let told = reader.skipped;
+        let read: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+        assert_same(&found(&read), &found(&whole));
+        let rows = read.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
+        assert_eq!(rows + told.rows, 100_000, "{wanted:?}");
+        *skipped.entry(round % 6).or_insert(0) += told.rows;
+    }
+    for (kind, rows) in skipped {
+        assert!(rows > 100_000, "kind {kind} skipped {rows} of 1,000,000 rows");
+    }
+}
