@@ -30,7 +30,7 @@ use crate::evidence::{Evidence, silences};
 use crate::import::see;
 use crate::load::MOST_COMPARED;
 use crate::read::{self, Decoding, Opened, Options};
-use crate::render::{grouped, terminal};
+use crate::render::{grouped, kinds, plural, terminal};
 use crate::session::Outcome;
 use signs::{MARKS, Signs};
 
@@ -275,17 +275,17 @@ impl Checking {
         let mut line = |heading: &str, text: &str| writeln!(out, "{heading:<10}{}", terminal(text));
         if !evidence.inputs.is_empty() {
             let (lines, logs) = (grouped(evidence.lines().into()), evidence.inputs.len());
-            line("logs", &format!("{lines} lines of {logs} inputs"))?;
+            line("logs", &format!("{lines} lines of {logs} {}", plural(logs as u64, "input", "inputs")))?;
         }
         if evidence.files.read > 0 {
             let (rows, files) = (grouped(evidence.files.rows.into()), evidence.files.read);
             let logs = evidence.origins.len();
-            line("files", &format!("{rows} rows of {files} Parquet files, made of {logs} logs"))?;
-            line("hashes", &format!("{} files are as they were imported", self.unchanged))?;
+            let (of_files, of_logs) = (plural(files, "file", "files"), plural(logs as u64, "log", "logs"));
+            line("files", &format!("{rows} rows of {files} Parquet {of_files}, made of {logs} {of_logs}"))?;
+            line("hashes", &format!("{} of {files} {of_files} as imported", self.unchanged))?;
         }
-        let kinds: Vec<String> =
-            evidence.covers.kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped((*count).into()))).collect();
-        line("events", &if kinds.is_empty() { "none".to_owned() } else { kinds.join(", ") })?;
+        let kinds = kinds(&evidence.covers);
+        line("events", if kinds.is_empty() { "none" } else { &kinds })?;
         if let Some((first, last)) = evidence.extent {
             let span = human_span(last.saturating_sub(first));
             line("time", &format!("{} to {} ({span})", rfc3339(first), rfc3339(last)))?;
@@ -317,7 +317,10 @@ impl Checking {
         }
         match findings.len() {
             0 => writeln!(out, "Nothing is known to be missing.")?,
-            count => writeln!(out, "\n{count} findings: what is here is less than what happened, or other than it.")?,
+            count => {
+                let findings = plural(count as u64, "finding", "findings");
+                writeln!(out, "\n{count} {findings}: what is here is less than what happened, or other than it.")?;
+            }
         }
         Ok(())
     }
@@ -357,13 +360,14 @@ impl Checking {
             versions.push(format!("Cilium {version} or later, by {column}"));
         }
         if self.signs.agent_starts > 0 {
-            versions.push(format!("{} starts of an agent", self.signs.agent_starts));
+            let starts = self.signs.agent_starts;
+            versions.push(format!("{starts} {} of an agent", plural(starts, "start", "starts")));
         }
         for (producer, files) in &self.producers {
-            versions.push(format!("{files} files written by {producer}"));
+            versions.push(format!("{files} {} written by {producer}", plural(*files, "file", "files")));
         }
         for (version, files) in &self.schemas {
-            versions.push(format!("{files} files of schema {version}"));
+            versions.push(format!("{files} {} of schema {version}", plural(*files, "file", "files")));
         }
         if versions.is_empty() { "unknown".to_owned() } else { versions.join("; ") }
     }

@@ -129,8 +129,7 @@ impl Log<'_> {
                 (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
                 let content = hasher.finish();
                 told.content += content.bytes - before;
-                // What broke off may be read better another time.
-                Some(content).filter(|_| origin.broken.is_none())
+                Some(content)
             }
         };
         options.told(&origin)?;
@@ -261,11 +260,10 @@ impl Told {
         let mut wrote = format!("{} rows in {} new files in {}", grouped(self.rows.into()), self.files, root.display());
         if self.rows > 0 && self.content > 0 {
             let each = self.bytes / self.rows;
-            let times = self.content / self.bytes.max(1);
+            let times = (self.content / self.bytes.max(1)).max(1);
             wrote = format!(
-                "{wrote}: {} bytes, {each} a row, a {}th of the logs",
-                grouped(self.bytes.into()),
-                times.max(1)
+                "{wrote}: {} bytes, {each} a row, 1/{times} of the logs",
+                grouped(self.bytes.into())
             );
         }
         Ok(line("wrote", &wrote)?)

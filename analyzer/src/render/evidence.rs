@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use lookback_flow::coverage::Coverage;
 use lookback_flow::segment::Origin;
 use lookback_flow::time::rfc3339;
 use lookback_question::window::human_span;
@@ -49,11 +50,8 @@ fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
         lines.push(("read", format!("{read}, {}", rejected(&evidence.inputs, "(--rejects FILE keeps them)"))));
     }
     if !evidence.covers.kinds.is_empty() {
-        let kinds = evidence.covers.kinds.iter();
-        let kinds: Vec<String> =
-            kinds.map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count))).collect();
         let nodes: Vec<String> = evidence.covers.nodes.keys().map(|name| or_unnamed(name).to_owned()).collect();
-        lines.push(("events", format!("{}, seen by {}", kinds.join(", "), listed(&nodes))));
+        lines.push(("events", format!("{}, seen by {}", kinds(&evidence.covers), listed(&nodes))));
     }
     if let Some((since, until)) = answer.window {
         let span = human_span(until.saturating_sub(since));
@@ -96,8 +94,15 @@ fn rejected<'a>(origins: impl IntoIterator<Item = &'a Origin>, then: &str) -> St
     format!("{rejected} rejected: {} {then}", reasons.join(", "))
 }
 
-fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
+pub(crate) fn plural<'a>(count: u64, one: &'a str, many: &'a str) -> &'a str {
     if count == 1 { one } else { many }
+}
+
+/// How many events there are of each kind.
+pub(crate) fn kinds(covers: &Coverage) -> String {
+    let kinds = covers.kinds.iter();
+    let kinds = kinds.map(|(kind, count)| format!("{} {}", grouped((*count).into()), kind_name(kind, *count)));
+    kinds.collect::<Vec<_>>().join(", ")
 }
 
 fn kind_name(kind: &str, count: u64) -> &str {

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod archive;
+mod check;
 mod formats;
 mod hostile;
 mod inputs;
