@@ -50,8 +50,8 @@ pub static COLUMNS_OF_FILE: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// Where the values of a column stand in a file, for columns that needles are looked up by.
-pub(super) fn leaf(column: &Column) -> String {
-    if column.kind == Type::Names { format!("{}.list.item", column.name) } else { column.name.to_owned() }
+fn leaf(column: &Column) -> String {
+    if column.kind == Type::Names { format!("{}.list.element", column.name) } else { column.name.to_owned() }
 }
 
 /// How a file is written; `by_time` when its rows are in that order.
@@ -62,6 +62,8 @@ pub(super) fn properties(by_time: bool) -> Result<WriterProperties, ParquetError
         .set_created_by(concat!("lookback ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
+        // Lists as the Parquet specification has them: `list.element`, where Arrow says `item`.
+        .set_coerce_types(true)
         .set_statistics_enabled(EnabledStatistics::Chunk);
     if by_time {
         let time = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
@@ -197,7 +199,8 @@ mod tests {
     #[test]
     fn every_leaf_with_a_property_is_in_the_file() {
         let properties = properties(true).unwrap();
-        let parquet = parquet::arrow::ArrowSchemaConverter::new().convert(&COLUMNS_OF_FILE).unwrap();
+        let converter = parquet::arrow::ArrowSchemaConverter::new().with_coerce_types(true);
+        let parquet = converter.convert(&COLUMNS_OF_FILE).unwrap();
         let leaves: Vec<String> = parquet.columns().iter().map(|leaf| leaf.path().string()).collect();
         for column in COLUMNS.iter().filter(|column| column.needle) {
             assert!(leaves.contains(&leaf(column)), "{}", leaf(column));

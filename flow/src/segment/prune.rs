@@ -10,7 +10,7 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 
-use super::layout::{UUID, UUID_TEXT, leaf, parse_uuid};
+use super::layout::{UUID, UUID_TEXT, parse_uuid};
 use crate::columns::ColumnId;
 
 /// A condition: one of these columns holds one of these texts.
@@ -50,7 +50,11 @@ pub(super) struct Pruner<'a> {
 impl<'a> Pruner<'a> {
     pub(super) fn new(metadata: &'a ParquetMetaData, wanted: &Wanted) -> Self {
         let schema = metadata.file_metadata().schema_descr();
-        let position = |path: &str| schema.columns().iter().position(|leaf| leaf.path().string() == path);
+        // The columns that are sought have one leaf each, whatever a writer calls it.
+        let position = |column: &str| {
+            let of = |path: &parquet::schema::types::ColumnPath| path.parts().first().is_some_and(|first| first == column);
+            schema.columns().iter().position(|leaf| of(leaf.path()))
+        };
         let is_bytes = |path: usize| {
             schema.columns().get(path).is_some_and(|leaf| {
                 leaf.physical_type() == parquet::basic::Type::FIXED_LEN_BYTE_ARRAY
@@ -58,7 +62,7 @@ impl<'a> Pruner<'a> {
         };
         let sought = |(id, text): &(ColumnId, String)| -> Option<Sought> {
             let column = id.column();
-            let at = position(&leaf(column))?;
+            let at = position(column.name)?;
             if column.name == UUID && is_bytes(at) {
                 return match parse_uuid(text) {
                     Some(uuid) => Some((at, uuid.to_vec())),
