@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use indicatif::ProgressBar;
+use lookback_flow::archive::Archive;
 use lookback_flow::archive::content::file_sha256;
 use lookback_flow::archive::disorder::Disorder;
 use lookback_flow::archive::journal::{ImportedFile, Journal};
 use lookback_flow::archive::layout::hour_of;
-use lookback_flow::archive::Archive;
 use lookback_flow::coverage::{self, Coverage, Node};
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_flow::json::Decoder;
@@ -196,8 +196,7 @@ impl Checking {
             .flat_map(|import| import.files)
             .map(|file| (archive.root.join(&file.path), file))
             .collect();
-        let there: Vec<PathBuf> =
-            archive.files(&archive.hours()?)?.into_iter().flat_map(|hour| hour.files).collect();
+        let there: Vec<PathBuf> = archive.files(&archive.hours()?)?.into_iter().flat_map(|hour| hour.files).collect();
         let hashed: Vec<(PathBuf, io::Result<String>)> =
             there.into_par_iter().map(|path| (path.clone(), file_sha256(&path))).collect();
         let staged: HashSet<PathBuf> = known.values().map(|file| archive.root.join(&file.staged)).collect();

@@ -4,7 +4,6 @@
 //! become views into their dictionary.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use anyhow::{Result, anyhow};
 use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array, new_null_array};
@@ -15,6 +14,7 @@ use polars::prelude::{CompatLevel, IntoLazy as _, LazyFrame, PlSmallStr, PolarsR
 use polars::sql::SQLContext;
 use sqlparser::ast::{Query, With};
 
+use lookback_flow::guard::guarded;
 use lookback_question::bind::EVENTS;
 
 /// Runs statements over one table of events.
@@ -35,8 +35,7 @@ impl Engine {
     /// Runs a statement.
     pub(crate) fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
         // Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.
-        let run = AssertUnwindSafe(|| self.evaluate(statement));
-        let answer = catch_unwind(run).map_err(|_| anyhow!("the engine broke on this query"))?;
+        let answer = guarded(|| self.evaluate(statement)).map_err(|_| anyhow!("the engine broke on this query"))?;
         batch(&answer.map_err(|error| anyhow!("the query failed: {}", brief(&error.to_string())))?)
     }
 

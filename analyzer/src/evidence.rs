@@ -121,11 +121,12 @@ impl Evidence {
         caveats.extend(self.doubts().into_iter().map(|(_, text)| text));
         let (first, last) = self.extent.unwrap_or_default();
         let clipped = (window.0.max(first), window.1.min(last));
-        let mut silences = self.covers.nodes.iter().filter(|(_, node)| !node.minutes.is_empty()).filter_map(|(name, node)| {
-            let (from, to) = silences(node, clipped).into_iter().max_by_key(|(from, to)| (to - from, -from))?;
-            let name = if name.is_empty() { "an unnamed node" } else { name };
-            Some(format!("{name} was silent from {} to {}", rfc3339(from), rfc3339(to)))
-        });
+        let mut silences =
+            self.covers.nodes.iter().filter(|(_, node)| !node.minutes.is_empty()).filter_map(|(name, node)| {
+                let (from, to) = silences(node, clipped).into_iter().max_by_key(|(from, to)| (to - from, -from))?;
+                let name = if name.is_empty() { "an unnamed node" } else { name };
+                Some(format!("{name} was silent from {} to {}", rfc3339(from), rfc3339(to)))
+            });
         caveats.extend(silences.by_ref().take(MOST));
         match silences.count() {
             0 => {}
@@ -142,13 +143,19 @@ impl Evidence {
                 [] => String::new(),
                 columns => format!(" (columns that only it knows: {})", columns.join(", ")),
             };
-            doubts.push(("newer-schema", format!(
-                "{} files were written by a later version of Lookback: what it added is not shown{columns}",
-                self.files.newer
-            )));
+            doubts.push((
+                "newer-schema",
+                format!(
+                    "{} files were written by a later version of Lookback: what it added is not shown{columns}",
+                    self.files.newer
+                ),
+            ));
         }
         if self.covers.without_time > 0 {
-            doubts.push(("without-time", format!("{} events carry no time and are in no answer about a time", self.covers.without_time)));
+            doubts.push((
+                "without-time",
+                format!("{} events carry no time and are in no answer about a time", self.covers.without_time),
+            ));
         }
         if self.repeated > 0 {
             doubts.push(("duplicates", format!(
@@ -183,7 +190,10 @@ impl Evidence {
             }
         }
         if self.flows() >= 10 && self.covers.verdicts.len() == 1 && self.covers.verdicts.contains_key("DROPPED") {
-            doubts.push(("filtered", "every flow is DROPPED: the exporter may have filtered the rest, so shares mean nothing".to_owned()));
+            doubts.push((
+                "filtered",
+                "every flow is DROPPED: the exporter may have filtered the rest, so shares mean nothing".to_owned(),
+            ));
         }
         doubts.extend(self.skew().map(|text| ("skew", text)));
         doubts

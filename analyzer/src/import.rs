@@ -1,5 +1,6 @@
 //! `lookback import`: logs into an archive.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -51,7 +52,7 @@ pub(crate) struct Told {
 pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Options) -> Result<Told> {
     let mut writer = ArchiveWriter::open(root)?;
     let mut told = Told::default();
-    let inputs = files(found)?;
+    let inputs = files(found, root)?;
     let bytes = inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum();
     let progress = read::progress("importing", bytes, options.progress);
     for input in &inputs {
@@ -65,11 +66,14 @@ pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Opti
     Ok(told)
 }
 
-/// The inputs, with the files of archives one by one.
-fn files(found: &Found) -> Result<Vec<Input>> {
+/// The inputs, with the files of archives one by one; without the archive that is written, which may be in a folder that is
+/// read.
+fn files(found: &Found, root: &Path) -> Result<Vec<Input>> {
+    let own = fs::canonicalize(root).ok();
     let mut inputs = Vec::new();
     for input in &found.inputs {
         match input {
+            Input::Archive(archive) if fs::canonicalize(&archive.root).ok() == own => {}
             Input::Archive(archive) => {
                 let hours = archive.files(&archive.hours()?)?;
                 inputs.extend(hours.into_iter().flat_map(|hour| hour.files).map(Input::File));
@@ -109,7 +113,8 @@ impl Log<'_> {
             Opened::Lines(mut chunks) => {
                 let known = self.known(writer)?;
                 if known == Known::All {
-                    return self.skip(told);
+                    self.skip(told);
+                    return Ok(());
                 }
                 let mut hasher = ContentHasher::default();
                 if let Known::Beginning(before) = known {
@@ -134,7 +139,7 @@ impl Log<'_> {
         };
         options.told(&origin)?;
         origin.sha256 = hash.map(|hash| hash.sha256()).unwrap_or_default();
-        self.end(writer, told, vec![origin], content)
+        end(writer, told, vec![origin], content)
     }
 
     /// How much of the log is in the archive. What can be read but once cannot be compared beforehand.
@@ -147,26 +152,20 @@ impl Log<'_> {
         }
     }
 
-    fn skip(&self, told: &mut Told) -> Result<()> {
+    fn skip(&self, told: &mut Told) {
         if let Input::File(path) = self.input {
             self.progress.inc(size(path));
         }
         told.skipped.push(self.input.name());
-        Ok(())
     }
 
     /// A file of another archive, or a recorder's: known by its hash, and told of as what it was made from.
-    fn parquet(
-        &self,
-        path: &Path,
-        writer: &mut ArchiveWriter,
-        told: &mut Told,
-        options: &Options,
-    ) -> Result<()> {
+    fn parquet(&self, path: &Path, writer: &mut ArchiveWriter, told: &mut Told, options: &Options) -> Result<()> {
         let mut origin = Origin { name: self.input.name(), ..Origin::default() };
         let sha256 = file_sha256(path).with_context(|| format!("{}: cannot read it", origin.name))?;
         if !self.again && !writer.known(&sha256).is_empty() {
-            return self.skip(told);
+            self.skip(told);
+            return Ok(());
         }
         writer.begin_input(&origin.name);
         let mut made_from = Vec::new();
@@ -194,19 +193,13 @@ impl Log<'_> {
         if made_from.is_empty() || origin.broken.is_some() {
             made_from.push(origin);
         }
-        self.end(writer, told, made_from, content)
+        end(writer, told, made_from, content)
     }
+}
 
-    fn end(
-        &self,
-        writer: &mut ArchiveWriter,
-        told: &mut Told,
-        origins: Vec<Origin>,
-        content: Option<Content>,
-    ) -> Result<()> {
-        told.read.extend(origins.iter().cloned());
-        Ok(writer.end_input(ImportedInput { origins, content })?)
-    }
+fn end(writer: &mut ArchiveWriter, told: &mut Told, origins: Vec<Origin>, content: Option<Content>) -> Result<()> {
+    told.read.extend(origins.iter().cloned());
+    Ok(writer.end_input(ImportedInput { origins, content })?)
 }
 
 /// A batch with every stored column, those that it lacks as NULL.
@@ -242,7 +235,11 @@ impl Told {
             0 => read.push_str(", none rejected"),
             count => {
                 let reasons: Vec<String> = rejected.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-                read = format!("{read}, {} rejected: {} (--rejects FILE keeps them)", grouped(count.into()), reasons.join(", "));
+                read = format!(
+                    "{read}, {} rejected: {} (--rejects FILE keeps them)",
+                    grouped(count.into()),
+                    reasons.join(", ")
+                );
             }
         }
         line("read", &read)?;
@@ -261,10 +258,7 @@ impl Told {
         if self.rows > 0 && self.content > 0 {
             let each = self.bytes / self.rows;
             let times = (self.content / self.bytes.max(1)).max(1);
-            wrote = format!(
-                "{wrote}: {} bytes, {each} a row, 1/{times} of the logs",
-                grouped(self.bytes.into())
-            );
+            wrote = format!("{wrote}: {} bytes, {each} a row, 1/{times} of the logs", grouped(self.bytes.into()));
         }
         Ok(line("wrote", &wrote)?)
     }

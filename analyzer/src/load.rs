@@ -162,9 +162,7 @@ impl Reading {
     /// The files of an archive that may hold something of the window; the others are skipped unopened.
     fn in_window(&mut self, archive: &Archive, window: Option<(i64, i64)>) -> Result<Vec<PathBuf>> {
         let inside = |hour: Hour| match (window, hour.span()) {
-            (Some((since, until)), Some((first, last))) => {
-                first <= until.saturating_add(LATE_REPORTS) && last >= since
-            }
+            (Some((since, until)), Some((first, last))) => first <= until.saturating_add(LATE_REPORTS) && last >= since,
             _ => true,
         };
         let (wanted, others): (Vec<Hour>, Vec<Hour>) = archive.hours()?.into_iter().partition(|hour| inside(*hour));

@@ -43,7 +43,8 @@ impl Options {
                     bail!("{}: is an input; the rejected lines would be written over it", path.display());
                 }
                 let file = OpenOptions::new().write(true).create(true).truncate(true).open(path);
-                let file = file.with_context(|| format!("{}: cannot write the rejected lines there", path.display()))?;
+                let file =
+                    file.with_context(|| format!("{}: cannot write the rejected lines there", path.display()))?;
                 Some(Box::new(BufWriter::new(file)))
             }
             None => None,

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use lookback_flow::archive::Archive;
 use lookback_flow::segment::SegmentFile;
 use lookback_flow::time::rfc3339;
+use parquet::file::metadata::RowGroupMetaData;
 use serde::Serialize;
 
 use crate::cli::{self, Words};
@@ -41,6 +42,7 @@ struct Stats {
     broken: BTreeMap<String, String>,
 }
 
+#[expect(clippy::ref_option, reason = "serde passes the field as it is")]
 fn moment<S: serde::Serializer>(time: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(rfc3339).serialize(serializer)
 }
@@ -86,7 +88,7 @@ fn gather(archive: &Archive) -> Result<Stats> {
                 stats.nodes.entry(name.clone()).or_default().add(&share);
             }
             let mut values = 0;
-            for chunk in file.metadata().row_groups().iter().flat_map(|group| group.columns()) {
+            for chunk in file.metadata().row_groups().iter().flat_map(RowGroupMetaData::columns) {
                 let bytes = u64::try_from(chunk.compressed_size()).unwrap_or_default();
                 let column = chunk.column_path().parts().first().cloned().unwrap_or_default();
                 *stats.columns.entry(column).or_default() += bytes;

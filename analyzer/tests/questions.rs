@@ -99,8 +99,8 @@ fn check(scenario: &str) {
     for case in &cases.case {
         let inputs = inputs(&folder, case);
         let answer = ask(case, &inputs);
-        let archived = ask(case, &[archives.of(&inputs)]);
-        assert_eq!(archived, answer, "{} {}: from an archive", case.question, case.args.join(" "));
+        let kept = ask(case, &[archives.of(&inputs)]);
+        assert_eq!(kept, answer, "{} {}: from an archive", case.question, case.args.join(" "));
         let (header, found) = table(&answer);
         let (expected_header, expected) = table(&case.expected);
         let (extra, lacking) = (missing(&header, &found, &expected), missing(&header, &expected, &found));

@@ -265,12 +265,12 @@ mod tests {
     #[test]
     fn reports_taken_together_lose_no_event_and_no_moment() {
         let mut coverage = Coverage::default();
-        let n = 3 * MOST_REPORTS as i64;
+        let n = 3 * i64::try_from(MOST_REPORTS).unwrap();
         for at in 0..n {
             coverage.add_lost(Lost { first: at * 10, last: at * 10 + 5, count: 2, reports: 1 });
         }
         assert!(coverage.lost.len() <= MOST_REPORTS);
-        assert_eq!(coverage.lost_within((i64::MIN, i64::MAX)), (n as u64, 2 * n as u64));
+        assert_eq!(coverage.lost_within((i64::MIN, i64::MAX)), (n.unsigned_abs(), 2 * n.unsigned_abs()));
         for at in [0, n / 2, n - 1] {
             assert!(coverage.lost_within((at * 10, at * 10)).0 > 0);
         }

@@ -10,8 +10,8 @@ mod wrapped;
 
 pub use decode::Decoder;
 pub(crate) use decode::flags_text;
-pub use encode::{encode, encode_lines};
 pub(crate) use encode::write_text;
+pub use encode::{encode, encode_lines};
 pub use reader::MAX_DEPTH;
 pub(crate) use reader::{Next, Reader};
 pub use wrapped::stream_of;

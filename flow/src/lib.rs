@@ -20,6 +20,7 @@ pub mod columns;
 pub mod coverage;
 pub mod derive;
 mod extra;
+pub mod guard;
 pub mod inputs;
 pub mod json;
 pub mod lines;

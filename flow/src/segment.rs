@@ -5,7 +5,8 @@
 //! 2. A file tells of itself all that a batch's evidence needs: who wrote it, from which inputs, what they lost, what it
 //!    covers ([`SegmentInfo`]).
 //! 3. A column that a file lacks reads as NULL; one that this version does not know is passed over, and told.
-//! 4. Of a file only what may hold what is wanted is read ([`Wanted`]): row groups by statistics and bloom filters, rows by
+//! 4. A file with wrong bytes is an error, or gives wrong rows, and never a panic.
+//! 5. Of a file only what may hold what is wanted is read ([`Wanted`]): row groups by statistics and bloom filters, rows by
 //!    the page index.
 
 mod info;
@@ -40,6 +41,8 @@ pub enum SegmentError {
     Arrow(#[from] ArrowError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    #[error("its bytes make no sense: {0}")]
+    Broken(String),
     #[error("not an archive of flows: it has no column `time` or `kind`")]
     NotFlows,
 }

@@ -76,9 +76,8 @@ fn flow(node: u64, nanos: i64, number: u64) -> String {
 /// The time of a line, those without one last.
 fn time(line: &str) -> i64 {
     let (_, time) = line.rsplit_once("\"time\":\"").unwrap_or_default();
-    chrono::DateTime::parse_from_rfc3339(time.trim_end_matches("\"}")).map_or(i64::MAX, |time| {
-        time.timestamp_nanos_opt().unwrap_or(i64::MAX)
-    })
+    chrono::DateTime::parse_from_rfc3339(time.trim_end_matches("\"}"))
+        .map_or(i64::MAX, |time| time.timestamp_nanos_opt().unwrap_or(i64::MAX))
 }
 
 /// Lines in the order of time; those of the same time as they came.
@@ -251,7 +250,11 @@ fn nothing_that_is_wanted_is_passed_over() {
         .map(|n| {
             let pod = n / 3_000 + random.below(10);
             let uuid = if n % 5 == 0 { format!("u-{n}") } else { format!("00000000-0000-4000-8000-{n:012}") };
-            let names = if n % 1000 < 3 { format!(r#""destination_names":["host-{}.example"],"#, n / 1000) } else { String::new() };
+            let names = if n % 1000 < 3 {
+                format!(r#""destination_names":["host-{}.example"],"#, n / 1000)
+            } else {
+                String::new()
+            };
             flow(1, i64::try_from(n).unwrap() * 1_000_000, n)
                 .replace(&format!("\"pod-{}\"", n % 97), &format!("\"pod-{pod}\""))
                 .replace(&format!("\"uuid\":\"{n}\","), &format!("\"uuid\":\"{uuid}\",{names}"))
@@ -308,5 +311,68 @@ fn nothing_that_is_wanted_is_passed_over() {
     }
     for (kind, rows) in skipped {
         assert!(rows > 100_000, "kind {kind} skipped {rows} of 1,000,000 rows");
+    }
+}
+
+#[test]
+fn a_file_with_any_bytes_changed_is_an_error_or_rows_and_never_a_panic() {
+    let lines: Vec<String> = (0..400).map(|seed| line(&event(&mut Random(seed), false))).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut writer = SegmentWriter::unordered(file.reopen().unwrap()).unwrap();
+    let rows = batch(&lines);
+    writer.write(&rows).unwrap();
+    let mut coverage = Coverage::default();
+    coverage.count(&rows).unwrap();
+    writer.finish(&SegmentInfo { coverage: Some(coverage), ..SegmentInfo::default() }).unwrap();
+    let whole = fs::read(file.path()).unwrap();
+    let mut random = Random(5);
+    for round in 0..600 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random.below(3) {
+            // The footer is at the end, and the part that most depends on.
+            let end = if round % 2 == 0 { bytes.len() } else { bytes.len() / 3 };
+            let at = bytes.len() - 1 - usize::try_from(random.below(end as u64)).unwrap();
+            bytes[at] = random.next().to_le_bytes()[0];
+        }
+        fs::write(file.path(), &bytes).unwrap();
+        let Ok(read) = SegmentFile::open(file.path()) else { continue };
+        let wanted = Wanted {
+            window: Some((0, i64::MAX)),
+            needles: vec![vec![vec![(ColumnId::of("source_pod").unwrap(), "web".to_owned())]]],
+        };
+        let wanted = if round % 3 == 0 { wanted } else { Wanted::default() };
+        let Ok(reader) = read.read(&Projection::all(), &wanted, None) else { continue };
+        for batch in reader.map_while(Result::ok) {
+            encode(&batch, &mut String::new()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn facts_that_cannot_be_true_are_not_believed() {
+    type Lie = dyn Fn(&mut Coverage, &mut Origin);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let info = |change: &Lie| {
+        let rows = batch(&[flow(1, 0, 0)]);
+        let (mut coverage, mut origin) = (Coverage::default(), Origin { lines: 1, ..Origin::default() });
+        coverage.count(&rows).unwrap();
+        change(&mut coverage, &mut origin);
+        let mut writer = SegmentWriter::by_time(fs::File::create(file.path()).unwrap()).unwrap();
+        writer.write(&rows).unwrap();
+        let info = SegmentInfo { coverage: Some(coverage), origins: vec![origin], ..SegmentInfo::default() };
+        writer.finish(&info).unwrap();
+        SegmentFile::open(file.path()).unwrap().info
+    };
+    assert!(info(&|_, _| ()).coverage.is_some());
+    let lies: [&Lie; 5] = [
+        &|covers, _| covers.first = Some(i64::MIN),
+        &|covers, _| *covers.kinds.entry("flow".to_owned()).or_default() = u64::MAX,
+        &|covers, _| covers.nodes.get_mut("node-1").unwrap().minutes.extend([i64::MAX]),
+        &|covers, _| covers.without_time = 2,
+        &|_, origin| origin.lines = u64::MAX,
+    ];
+    for lie in lies {
+        assert_eq!(info(lie).coverage, None);
+        assert!(info(lie).origins.is_empty());
     }
 }

@@ -155,6 +155,7 @@ impl Bound {
 
     /// What every event fits one of, that the statement reads; empty when any may be read. A scope takes in whole
     /// connections, whose other lines may fit nothing.
+    #[must_use]
     pub fn needles(&self, scope: &Scope) -> Vec<Needle> {
         if scope.namespace.is_some() || scope.service.is_some() {
             return Vec::new();

@@ -36,37 +36,93 @@ const QUESTIONS: &[&[&str]] = &[
     &["failure-causes"],
 ];
 
+/// The needle: one pod, five minutes.
+const NEEDLE: &str = "SELECT time, verdict, destination_pod FROM flows WHERE source_pod = 'POD'";
+
 pub(crate) fn run(args: &Args) -> Result<()> {
     let logs = args.dir.join(format!("synth-{}", args.flows));
     if !logs.exists() {
         synth::write(&logs, args.flows)?;
     }
-    let bytes = size(&logs)?;
-    println!("{} flows, {} MB, {} runs, median and peak", args.flows, bytes / 1_000_000, args.runs);
-    println!("{:<20} {:>10} {:>10} {:>10}", "question", "seconds", "MB/s", "peak MB");
+    let archive = args.dir.join(format!("archive-{}", args.flows));
+    let bench = Bench { binary: &args.binary, runs: args.runs.max(1), bytes: size(&logs)? };
+    println!("{} flows, {} MB, {} runs, median and peak", args.flows, bench.bytes / 1_000_000, bench.runs);
+    println!("{:<28} {:>10} {:>10} {:>10}", "", "seconds", "MB/s", "peak MB");
+    let [logs, archive] = [&logs, &archive].map(|path| path.display().to_string());
+    let asked = |question: &[&str], input: &str| {
+        let mut command = vec!["ask".to_owned()];
+        command.extend(question.iter().map(|word| (*word).to_owned()));
+        command.extend([input, "-q", "-o", "csv"].map(str::to_owned));
+        command
+    };
     for question in QUESTIONS {
+        bench.row(&question.join(" "), &asked(question, &logs), || Ok(()))?;
+    }
+    let import = ["import", "-q", &logs, "-o", &archive].map(str::to_owned);
+    bench.row("import", &import, || match fs::remove_dir_all(&archive) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    })?;
+    let kept = size(Path::new(&archive))?;
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let each = kept as f64 / args.flows as f64;
+    println!("{:<28} {} MB, {each:.1} bytes a flow", "the archive", kept / 1_000_000);
+    for question in QUESTIONS {
+        bench.row(&format!("archive: {}", question.join(" ")), &asked(question, &archive), || Ok(()))?;
+    }
+    let query = NEEDLE.replace("POD", &bench.pod(&archive)?);
+    let needle = ["sql", &query, &archive, "--last", "5m", "-q", "-o", "csv"].map(str::to_owned);
+    bench.row("archive: needle", &needle, || Ok(()))?;
+    for command in ["export", "check"] {
+        bench.row(&format!("archive: {command}"), &[command, &archive].map(str::to_owned), || Ok(()))?;
+    }
+    Ok(())
+}
+
+/// What is measured, and how often.
+struct Bench<'a> {
+    binary: &'a Path,
+    runs: usize,
+    /// Bytes of the log, whatever is read of them.
+    bytes: u64,
+}
+
+impl Bench<'_> {
+    /// Runs a command and prints its row; `prepare` comes before each run.
+    fn row(&self, name: &str, command: &[String], prepare: impl Fn() -> Result<()>) -> Result<()> {
         let mut seconds = Vec::new();
         let mut peak = 0;
-        for _ in 0..args.runs.max(1) {
+        for _ in 0..self.runs {
+            prepare()?;
             let start = Instant::now();
-            let child = Command::new(&args.binary)
-                .arg("ask")
-                .args(*question)
-                .arg(&logs)
-                .args(["-q", "-o", "csv"])
-                .stdout(Stdio::null())
-                .spawn()
-                .with_context(|| args.binary.display().to_string())?;
-            peak = peak.max(watch(child)?);
+            let mut command = self.command(command);
+            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+            peak = peak.max(watch(child.with_context(|| self.binary.display().to_string())?)?);
             seconds.push(start.elapsed().as_secs_f64());
         }
         seconds.sort_by(f64::total_cmp);
         let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-        let speed = bytes as f64 / 1e6 / median;
-        println!("{:<20} {median:>10.2} {speed:>10.0} {:>10}", question.join(" "), peak / 1024);
+        let speed = self.bytes as f64 / 1e6 / median;
+        println!("{name:<28} {median:>10.2} {speed:>10.0} {:>10}", peak / 1024);
+        Ok(())
     }
-    Ok(())
+
+    fn command(&self, arguments: &[String]) -> Command {
+        let mut command = Command::new(self.binary);
+        command.args(arguments);
+        command
+    }
+
+    /// The pod with the fewest flows.
+    fn pod(&self, archive: &str) -> Result<String> {
+        let query = "SELECT source_pod, count(*) AS n FROM flows WHERE source_pod IS NOT NULL \
+                     GROUP BY source_pod ORDER BY n, source_pod LIMIT 1";
+        let output = self.command(&["sql", query, archive, "-q", "-o", "csv"].map(str::to_owned)).output()?;
+        let answer = String::from_utf8(output.stdout)?;
+        let row = answer.lines().nth(1).with_context(|| format!("no pod in {archive}"))?;
+        Ok(row.split(',').next().unwrap_or_default().to_owned())
+    }
 }
 
 /// Waits for a process and gives its peak resident memory in KiB.
@@ -78,7 +134,8 @@ fn watch(mut child: Child) -> Result<u64> {
         let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         peak = peak.max(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default());
         if let Some(status) = child.try_wait()? {
-            if !status.success() {
+            // `check` says with 1 that it found something.
+            if !matches!(status.code(), Some(0 | 1)) {
                 bail!("the binary failed: {status}");
             }
             return Ok(peak);

@@ -110,7 +110,8 @@ pub(crate) struct Signs {
 impl Signs {
     pub(crate) fn count(&mut self, batch: &RecordBatch) -> Result<(), WrongType> {
         let view = View::new(batch)?;
-        let ids: BTreeMap<&str, ColumnId> = COLUMNS.iter().filter_map(|name| Some((*name, ColumnId::of(name)?))).collect();
+        let ids: BTreeMap<&str, ColumnId> =
+            COLUMNS.iter().filter_map(|name| Some((*name, ColumnId::of(name)?))).collect();
         let text = |name: &str, row| ids.get(name).and_then(|id| view.text(*id, row));
         let number = |name: &str, row| ids.get(name).and_then(|id| view.number(*id, row)).filter(|number| *number != 0);
         for (position, (_, column)) in MARKS.iter().enumerate() {
@@ -193,7 +194,9 @@ impl Signs {
             if let (Some(value), 1) = (map.keys().next(), map.len())
                 && !usual.contains(&value.as_str())
             {
-                signs.push(format!("every flow is {what}{value}: an allow list of the exporter may have left out the rest"));
+                signs.push(format!(
+                    "every flow is {what}{value}: an allow list of the exporter may have left out the rest"
+                ));
             }
         };
         only(&self.verdicts, "", &["none", "FORWARDED", "DROPPED"]);

@@ -46,7 +46,8 @@ fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
     }
     if !evidence.inputs.is_empty() || files.read + files.skipped == 0 {
         let inputs = evidence.inputs.len() as u64;
-        let read = format!("{} lines of {inputs} {}", grouped(evidence.lines().into()), plural(inputs, "input", "inputs"));
+        let read =
+            format!("{} lines of {inputs} {}", grouped(evidence.lines().into()), plural(inputs, "input", "inputs"));
         lines.push(("read", format!("{read}, {}", rejected(&evidence.inputs, "(--rejects FILE keeps them)"))));
     }
     if !evidence.covers.kinds.is_empty() {

@@ -79,7 +79,8 @@ fn real_flows_come_out_equal_in_meaning() {
     let folder = Folder::new();
     assert_eq!(import(&[&real], &archive(&folder)).code, Some(0));
     let parse = |lines: &[String]| -> Vec<String> {
-        let mut values: Vec<String> = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap().to_string()).collect();
+        let mut values: Vec<String> =
+            lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap().to_string()).collect();
         values.sort();
         values
     };
@@ -111,12 +112,33 @@ fn the_same_log_is_imported_once_under_whatever_name() {
 }
 
 #[test]
+fn an_archive_among_the_logs_is_not_imported_into_itself() {
+    let folder = Folder::new();
+    folder.file("a.log", flows(0..10));
+    for rows in [10, 0, 0] {
+        let run = import(&[&folder.name()], &archive(&folder));
+        assert!(run.err.contains(&format!("wrote   {rows} rows")), "{}", run.err);
+    }
+    // Another archive is an input like any other, and known when it comes again.
+    let other = folder.path().join("other").display().to_string();
+    assert!(import(&[&archive(&folder)], &other).err.contains("wrote   10 rows"));
+    assert!(import(&[&archive(&folder)], &other).err.contains("wrote   0 rows"));
+    assert_eq!(export(&other), export(&archive(&folder)));
+}
+
+#[test]
 fn of_a_log_that_has_grown_only_what_is_new_is_imported() {
     let folder = Folder::new();
     let archive = archive(&folder);
     let whole = flows(0..100);
     // While the exporter writes: up to the middle of a line, to the end of one, to its last byte.
-    for end in [whole.len() / 3, whole.len() / 2, whole[..whole.len() - 300].rfind('\n').unwrap() + 1, whole.len() - 1, whole.len()] {
+    for end in [
+        whole.len() / 3,
+        whole.len() / 2,
+        whole[..whole.len() - 300].rfind('\n').unwrap() + 1,
+        whole.len() - 1,
+        whole.len(),
+    ] {
         let log = folder.file("events.log", &whole[..end]);
         assert_eq!(import(&[&log], &archive).code, Some(0));
         let expected = whole[..end].lines().filter(|line| line.ends_with("Z\"}")).count();
@@ -159,7 +181,10 @@ fn what_cannot_hold_an_answer_is_skipped_and_told() {
     let none = lookback(&["sql", &query.replace("'web'", "'nobody'"), &archive, "-o", "json"]).answer();
     let none: Value = serde_json::from_str(&none).unwrap();
     assert_eq!(none["rows"][0]["n"], 0);
-    assert_eq!((&none["evidence"]["files"]["row_groups_skipped"], &none["evidence"]["files"]["rows_skipped"]), (&24.into(), &1440.into()));
+    assert_eq!(
+        (&none["evidence"]["files"]["row_groups_skipped"], &none["evidence"]["files"]["rows_skipped"]),
+        (&24.into(), &1440.into())
+    );
     // What is not read is not forgotten: the evidence is of the files.
     assert_eq!(none["evidence"]["events"]["flow"], 1440);
 }
@@ -187,7 +212,8 @@ fn export_keeps_to_a_window_and_compresses() {
     let log = folder.file("a.log", flows((0..100).map(|n| n * 60)));
     assert_eq!(import(&[&log], &archive(&folder)).code, Some(0));
     let archive = archive(&folder);
-    let lines = lookback(&["export", &archive, "-q", "--since", "2026-03-01T00:30:00Z", "--until", "2026-03-01T01:10:00Z"]);
+    let lines =
+        lookback(&["export", &archive, "-q", "--since", "2026-03-01T00:30:00Z", "--until", "2026-03-01T01:10:00Z"]);
     assert_eq!(lines.answer(), flows((30..=70).map(|n| n * 60)));
     for (name, tool) in [("out.log", "cat"), ("out.log.gz", "zcat"), ("out.log.zst", "zstdcat")] {
         let out = folder.path().join(name);
@@ -205,7 +231,9 @@ fn stats_add_up() {
     assert_eq!(import(&[&testdata("shop"), &testdata("incident")], &archive(&folder)).code, Some(0));
     let archive = archive(&folder);
     let stats: Value = serde_json::from_str(&lookback(&["archive", "stats", &archive, "-o", "json"]).answer()).unwrap();
-    let sum = |of: &str, what: &str| stats[of].as_object().unwrap().values().map(|share| share[what].as_u64().unwrap()).sum::<u64>();
+    let sum = |of: &str, what: &str| {
+        stats[of].as_object().unwrap().values().map(|share| share[what].as_u64().unwrap()).sum::<u64>()
+    };
     let on_disk: u64 = files(Path::new(&archive), ".parquet").iter().map(|path| path.metadata().unwrap().len()).sum();
     let total = &stats["total"];
     assert_eq!((&total["rows"], &total["files"], &total["bytes"]), (&346.into(), &4.into(), &on_disk.into()));
@@ -213,7 +241,10 @@ fn stats_add_up() {
     let columns: u64 = stats["columns"].as_object().unwrap().values().map(|bytes| bytes.as_u64().unwrap()).sum();
     assert_eq!(columns + stats["overhead"].as_u64().unwrap(), on_disk);
     let text = lookback(&["archive", "stats", &archive]).answer();
-    assert!(text.contains("node-b") && text.contains("2026-03-01") && text.contains("footers, indexes, filters"), "{text}");
+    assert!(
+        text.contains("node-b") && text.contains("2026-03-01") && text.contains("footers, indexes, filters"),
+        "{text}"
+    );
     assert!(lookback(&["archive", "stats", &testdata("shop")]).error().contains("no archive"));
 }
 
@@ -225,7 +256,8 @@ fn files_of_other_schema_versions_are_read() {
         let inputs: Vec<&str> = logs.iter().map(String::as_str).collect();
         lookback(&[&["sql", query], &inputs[..], &["-q", "-o", "csv"]].concat()).answer()
     };
-    let query = "SELECT kind, uuid, time_ns, client, verdict, drop_reason_desc FROM events ORDER BY kind, time_ns, uuid";
+    let query =
+        "SELECT kind, uuid, time_ns, client, verdict, drop_reason_desc FROM events ORDER BY kind, time_ns, uuid";
     for version in ["schema-1", "schema-3"] {
         let file = testdata(&format!("compat-parquet/{version}.parquet"));
         let run = lookback(&["sql", query, &file, "-o", "csv"]);
@@ -233,8 +265,10 @@ fn files_of_other_schema_versions_are_read() {
         assert_eq!(run.err.contains("moon_phase"), version == "schema-3", "{}", run.err);
         assert_eq!(run.answer(), direct(query), "{version}");
         let mut exported = lookback(&["export", &file, "-q"]).answer().lines().map(str::to_owned).collect::<Vec<_>>();
-        let mut expected: Vec<String> =
-            logs.iter().flat_map(|log| fs::read_to_string(log).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let mut expected: Vec<String> = logs
+            .iter()
+            .flat_map(|log| fs::read_to_string(log).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
         exported.sort();
         expected.sort();
         assert_eq!(exported, expected, "{version}");
@@ -246,7 +280,8 @@ fn two_imports_do_not_write_at_once() {
     let folder = Folder::new();
     let archive = archive(&folder);
     let log = folder.file("a.log", flows(0..10));
-    let mut first = command(&["import", "-", "-o", &archive]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first =
+        command(&["import", "-", "-o", &archive]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdin = first.stdin.take().unwrap();
     // Once the pipe has taken more than it holds, the first import has begun to read.
     stdin.write_all(flows(100..2000).as_bytes()).unwrap();

@@ -88,15 +88,27 @@ fn signs_of_filters_and_masks_are_found() {
     let namespace = found(flows(&|_, line| line.replace("\"pay\"", "\"shop\"")));
     assert!(namespace.1.contains("every flow has an end in namespace shop"), "{}", namespace.1);
     // A mask of `l4.TCP.destination_port`, and what it does to a flow that is none of TCP's.
-    let port = found(flows(&|_, line| line.replace("\"source\":{\"name", "\"l4\":{\"TCP\":{\"destination_port\":443}},\"source\":{\"name")));
+    let port = found(flows(&|_, line| {
+        line.replace("\"source\":{\"name", "\"l4\":{\"TCP\":{\"destination_port\":443}},\"source\":{\"name")
+    }));
     assert_eq!(port.0, ["oneof-mask-leak"], "{}", port.1);
     let whole = found(flows(&|n, line| {
         let flags = if n % 9 == 0 { "" } else { ",\"flags\":{\"ACK\":true}" };
-        line.replace("\"source\":{\"name", &format!("\"l4\":{{\"TCP\":{{\"source_port\":{},\"destination_port\":443{flags}}}}},\"source\":{{\"name", n + 1))
+        line.replace(
+            "\"source\":{\"name",
+            &format!(
+                "\"l4\":{{\"TCP\":{{\"source_port\":{},\"destination_port\":443{flags}}}}},\"source\":{{\"name",
+                n + 1
+            ),
+        )
     }));
     assert_eq!(whole.0, Vec::<String>::new(), "{}", whole.1);
     let l7 = found(flows(&|n, line| {
-        if n % 50 == 0 { line.replace("\"event_type\"", "\"Type\":\"L3_L4\",\"l7\":{\"type\":\"RESPONSE\",\"http\":{\"code\":503,\"method\":\"GET\",\"url\":\"/\"}},\"event_type\"") } else { line }
+        if n % 50 == 0 {
+            line.replace("\"event_type\"", "\"Type\":\"L3_L4\",\"l7\":{\"type\":\"RESPONSE\",\"http\":{\"code\":503,\"method\":\"GET\",\"url\":\"/\"}},\"event_type\"")
+        } else {
+            line
+        }
     }));
     assert_eq!(l7.0, ["oneof-mask-leak"], "{}", l7.1);
 }
@@ -116,8 +128,9 @@ fn disorder_and_versions_are_told() {
 fn an_archive_that_was_changed_is_found() {
     let folder = Folder::new();
     let archive = folder.path().join("archive").display().to_string();
-    let logs: Vec<String> =
-        (0..3).map(|hour| folder.file(format!("{hour}.log"), full(&whole()).replace("T00:", &format!("T0{hour}:")))).collect();
+    let logs: Vec<String> = (0..3)
+        .map(|hour| folder.file(format!("{hour}.log"), full(&whole()).replace("T00:", &format!("T0{hour}:"))))
+        .collect();
     logs.iter().for_each(|log| assert_eq!(lookback(&["import", "-q", log, "-o", &archive]).code, Some(0)));
     let file = |hour: u32| {
         let folder = folder.path().join(format!("archive/flows/date=2026-03-01/hour=0{hour}"));

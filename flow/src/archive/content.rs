@@ -184,7 +184,11 @@ pub fn file_sha256(path: &Path) -> io::Result<String> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 #[cfg(test)]
@@ -202,9 +206,11 @@ mod tests {
     fn known(text: &str, before: &[&str]) -> Known {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        let before: Vec<Content> = before.iter().map(|text| content(text)).collect();
-        compare(file.path(), |head| before.iter().filter(|content| content.head_sha256 == head).cloned().collect())
-            .unwrap()
+        let imported: Vec<Content> = before.iter().map(|text| content(text)).collect();
+        compare(file.path(), |first_line| {
+            imported.iter().filter(|content| content.head_sha256 == first_line).cloned().collect()
+        })
+        .unwrap()
     }
 
     #[test]
@@ -217,8 +223,8 @@ mod tests {
         assert_eq!(known("a\nb\n", &["a\nb\nc\n"]), Known::No, "what was imported is longer");
         assert_eq!(known("a\nb\n", &["x\nb\n"]), Known::No);
         let long = "y".repeat(9_999) + "\n";
-        let log = long.repeat(2_000);
-        assert_eq!(known(&log, &[&long.repeat(1_999), &long]), Known::Beginning(content(&long.repeat(1_999))));
+        let whole = long.repeat(2_000);
+        assert_eq!(known(&whole, &[&long.repeat(1_999), &long]), Known::Beginning(content(&long.repeat(1_999))));
     }
 
     #[test]

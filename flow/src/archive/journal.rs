@@ -127,8 +127,8 @@ impl Journal {
     /// Makes an import part of the archive.
     pub(super) fn commit(&self, import: &Import) -> Result<(), ArchiveError> {
         let (path, unfinished) = (self.commit_path(), self.importing().join("commit.json.tmp"));
-        let text = serde_json::to_vec_pretty(import)
-            .map_err(|error| ArchiveError::Journal { path: path.clone(), error })?;
+        let text =
+            serde_json::to_vec_pretty(import).map_err(|error| ArchiveError::Journal { path: path.clone(), error })?;
         let write = || {
             let mut file = File::create(&unfinished)?;
             file.write_all(&text)?;
@@ -173,7 +173,8 @@ impl Journal {
         for entry in entries {
             let path = entry.map_err(ArchiveError::io(&folder))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            records.extend(name.strip_suffix(".json").and_then(|number| number.parse().ok()).map(|number| (number, path)));
+            records
+                .extend(name.strip_suffix(".json").and_then(|number| number.parse().ok()).map(|number| (number, path)));
         }
         records.sort_unstable();
         Ok(records)

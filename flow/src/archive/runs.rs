@@ -15,8 +15,8 @@ use arrow::datatypes::TimestampNanosecondType;
 use arrow::error::ArrowError;
 use sha2::{Digest as _, Sha256};
 
-use super::layout::Hour;
 use super::content::hex;
+use super::layout::Hour;
 use crate::coverage::Coverage;
 use crate::names::Workloads;
 use crate::schema::SCHEMA;

@@ -223,7 +223,8 @@ impl ArchiveWriter {
             };
             let old = open.too_old(&rows);
             open.used = self.clock;
-            open.write(&rows.slice(old, rows.num_rows() - old), &inputs).map_err(ArchiveError::segment(&open.staged))?;
+            open.write(&rows.slice(old, rows.num_rows() - old), &inputs)
+                .map_err(ArchiveError::segment(&open.staged))?;
             rows = rows.slice(0, old);
             run += 1;
         }
@@ -250,7 +251,8 @@ impl ArchiveWriter {
         let all = self.partitions.iter().flat_map(|(key, partition)| {
             partition.runs.iter().enumerate().map(move |(position, run)| (run.used, key, position))
         });
-        let elsewhere = all.filter(|(_, key, _)| *key != at_hand).min().map(|(_, key, position)| (key.clone(), position));
+        let elsewhere =
+            all.filter(|(_, key, _)| *key != at_hand).min().map(|(_, key, position)| (key.clone(), position));
         let (key, position) = elsewhere.unwrap_or_else(|| (at_hand.clone(), 0));
         let Some(partition) = self.partitions.get_mut(&key).filter(|partition| position < partition.runs.len()) else {
             return Ok(());

@@ -6,7 +6,7 @@ use parquet::file::metadata::{FileMetaData, KeyValue};
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, MINUTE, Node};
 use crate::names::Workloads;
 use crate::oddities::Oddities;
 
@@ -17,6 +17,12 @@ const WORKLOADS_KEY: &str = "lookback.workloads";
 
 /// Most pods whose workloads a file tells of; those beyond are learnt from the rows that are read.
 const MOST_PODS: usize = 20_000;
+
+/// The last minute that has a time.
+const LAST_MINUTE: i64 = i64::MAX / MINUTE;
+
+/// Most lines of a log.
+const MOST_LINES: u64 = 1 << 48;
 
 /// A log that rows of a file come from. Its counts are of the whole log, whose other rows may be in other files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,8 +81,12 @@ impl SegmentInfo {
             pairs.into_iter().find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref())
         };
         let mut info: Self = value(INFO_KEY).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let rows = u64::try_from(metadata.num_rows()).unwrap_or_default();
+        if !info.is_plausible(rows) {
+            (info.coverage, info.origins) = (None, Vec::new());
+        }
         info.version = value(VERSION_KEY).and_then(|version| version.parse().ok()).unwrap_or_default();
-        info.producer = metadata.created_by().unwrap_or_default().to_owned();
+        metadata.created_by().unwrap_or_default().clone_into(&mut info.producer);
         info.workloads = value(WORKLOADS_KEY).and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         info
     }
@@ -87,6 +97,36 @@ impl SegmentInfo {
             KeyValue::new(INFO_KEY.to_owned(), serde_json::to_string(self)?),
             KeyValue::new(WORKLOADS_KEY.to_owned(), serde_json::to_string(&self.workloads.first(MOST_PODS))?),
         ])
+    }
+
+    /// Whether it can be true of a file of so many rows. What cannot would be in the way of sums and spans.
+    fn is_plausible(&self, rows: u64) -> bool {
+        let time = |time: i64| time >= 0;
+        let span = |first: Option<i64>, last: Option<i64>| first.is_none_or(time) && last.is_none_or(time);
+        let is_small = |counts: &BTreeMap<String, u64>| counts.values().all(|count| *count <= rows);
+        let covers = self.coverage.as_ref().is_none_or(|covers| {
+            let numbers =
+                [covers.without_time, covers.with_flags, covers.policy_verdicts, covers.aggregated, covers.masked];
+            let reports = covers.lost.iter().map(|lost| lost.reports);
+            let node = |node: &Node| {
+                node.events <= rows
+                    && span(node.first, node.last)
+                    && node.minutes.iter().all(|minute| (0..=LAST_MINUTE).contains(minute))
+            };
+            span(covers.first, covers.last)
+                && [&covers.kinds, &covers.verdicts, &covers.l7].into_iter().all(is_small)
+                && numbers.into_iter().chain(reports).all(|count| count <= rows)
+                && covers.nodes.values().all(node)
+        });
+        // A log of more lines than that cannot be read in a lifetime.
+        let is_log = |origin: &Origin| {
+            let oddities = &origin.oddities;
+            let counts = [&origin.rejected, &oddities.unknown_fields, &oddities.unknown_values, &oddities.mistyped];
+            let numbers = [origin.lines, origin.disordered, oddities.more];
+            counts.into_iter().flat_map(BTreeMap::values).copied().chain(numbers).all(|count| count <= MOST_LINES)
+                && time(origin.furthest_back_ns)
+        };
+        covers && self.origins.iter().all(is_log)
     }
 
     /// Whether its rows have nothing to tell of workloads that it does not.

@@ -52,13 +52,15 @@ impl<'a> Pruner<'a> {
         let schema = metadata.file_metadata().schema_descr();
         // The columns that are sought have one leaf each, whatever a writer calls it.
         let position = |column: &str| {
-            let of = |path: &parquet::schema::types::ColumnPath| path.parts().first().is_some_and(|first| first == column);
+            let of =
+                |path: &parquet::schema::types::ColumnPath| path.parts().first().is_some_and(|first| first == column);
             schema.columns().iter().position(|leaf| of(leaf.path()))
         };
         let is_bytes = |path: usize| {
-            schema.columns().get(path).is_some_and(|leaf| {
-                leaf.physical_type() == parquet::basic::Type::FIXED_LEN_BYTE_ARRAY
-            })
+            schema
+                .columns()
+                .get(path)
+                .is_some_and(|leaf| leaf.physical_type() == parquet::basic::Type::FIXED_LEN_BYTE_ARRAY)
         };
         let sought = |(id, text): &(ColumnId, String)| -> Option<Sought> {
             let column = id.column();
@@ -133,7 +135,7 @@ impl<'a> Pruner<'a> {
 
     /// The rows of one row group, in ascending ranges that do not touch.
     fn ranges(&self, group: usize, rows: usize) -> Vec<Range<usize>> {
-        let mut ranges = vec![0..rows];
+        let mut ranges = whole(rows);
         if let (Some((since, until)), Some(time)) = (self.window, self.time) {
             let pages = self.pages(group, time, rows, |index, page| match index {
                 ColumnIndexMetaData::INT64(times) => match (times.min_value(page), times.max_value(page)) {
@@ -149,7 +151,7 @@ impl<'a> Pruner<'a> {
         }
         let mut any = Vec::new();
         for needle in &self.needles {
-            let mut all = vec![0..rows];
+            let mut all = whole(rows);
             for clause in needle {
                 let mut either = Vec::new();
                 for (column, value) in clause {
@@ -181,7 +183,7 @@ impl<'a> Pruner<'a> {
     ) -> Vec<Range<usize>> {
         let index = self.metadata.page_index_for_row_group(group);
         let (Some(values), Some(places)) = (index.column_index(column), index.offset_index(column)) else {
-            return vec![0..rows];
+            return whole(rows);
         };
         let firsts: Vec<usize> =
             places.page_locations().iter().map(|page| usize::try_from(page.first_row_index).unwrap_or(0)).collect();
@@ -199,17 +201,22 @@ fn in_statistics(group: &RowGroupMetaData, column: usize, value: &[u8]) -> bool 
     }
 }
 
+/// All rows of a row group.
+fn whole(rows: usize) -> Vec<Range<usize>> {
+    std::iter::once(0..rows).collect()
+}
+
 fn union(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_unstable_by_key(|range| range.start);
-    let mut whole: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
     for range in ranges {
-        match whole.last_mut() {
+        match joined.last_mut() {
             Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => whole.push(range),
+            _ => joined.push(range),
         }
     }
-    whole
+    joined
 }
 
 fn intersection(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {

@@ -16,6 +16,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use super::layout::{UUID, UUID_TEXT, join, known};
 use super::prune::Pruner;
 use super::{SegmentError, SegmentInfo, Wanted};
+use crate::guard::guarded;
 use crate::rows::Projection;
 
 /// Rows of a batch that is read.
@@ -48,9 +49,12 @@ impl SegmentFile {
     /// When the file cannot be opened, is not Parquet, or holds no flows.
     pub fn open(path: &Path) -> Result<Self, SegmentError> {
         let file = File::open(path)?;
-        let options = ArrowReaderOptions::new()
-            .with_skip_arrow_metadata(true)
-            .with_page_index_policy(PageIndexPolicy::Optional);
+        guarded(|| Self::footer(file)).map_err(SegmentError::Broken)?
+    }
+
+    fn footer(file: File) -> Result<Self, SegmentError> {
+        let options =
+            ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&file, options)?;
         let schema = metadata.schema();
         if schema.column_with_name("time").is_none() || schema.column_with_name("kind").is_none() {
@@ -75,6 +79,15 @@ impl SegmentFile {
     /// # Errors
     /// When the file cannot be read.
     pub fn read(
+        self,
+        projection: &Projection,
+        wanted: &Wanted,
+        batch_rows: Option<usize>,
+    ) -> Result<SegmentReader, SegmentError> {
+        guarded(|| self.reader(projection, wanted, batch_rows)).map_err(SegmentError::Broken)?
+    }
+
+    fn reader(
         self,
         projection: &Projection,
         wanted: &Wanted,
@@ -141,7 +154,9 @@ impl SegmentReader {
     fn conform(&self, batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
         let array = |field: &Arc<Field>| -> Result<ArrayRef, SegmentError> {
             let array = batch.column_by_name(field.name()).ok_or(SegmentError::NotFlows)?;
-            if let Some(bytes) = array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16) {
+            if let Some(bytes) =
+                array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16)
+            {
                 let others = batch.column_by_name(UUID_TEXT).and_then(|others| others.as_string_opt::<i32>());
                 return Ok(Arc::new(join(bytes, others)));
             }
@@ -157,6 +172,8 @@ impl Iterator for SegmentReader {
     type Item = Result<RecordBatch, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.batches.next()?.map_err(SegmentError::from).and_then(|batch| self.conform(&batch)))
+        let next =
+            guarded(|| Some(self.batches.next()?.map_err(SegmentError::from).and_then(|batch| self.conform(&batch))));
+        next.unwrap_or_else(|panic| Some(Err(SegmentError::Broken(panic))))
     }
 }

@@ -36,8 +36,7 @@ impl<W: Write + Send> SegmentWriter<W> {
 
     fn new(out: W, by_time: bool) -> Result<Self, SegmentError> {
         // Arrow's own schema in the metadata would only make other tools see dictionaries where plain texts are.
-        let options =
-            ArrowWriterOptions::new().with_properties(properties(by_time)?).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(properties(by_time)?).with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(out, Arc::clone(&COLUMNS_OF_FILE), options)?;
         Ok(Self { writer })
     }
