@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use crate::segment::SegmentError;
 use journal::Journal;
 use layout::{FLOWS, Hour};
-pub use writer::ArchiveWriter;
+pub use writer::{ArchiveWriter, Limits};
 
 /// Why an archive could not be read or written.
 #[derive(Debug, thiserror::Error)]

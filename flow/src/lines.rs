@@ -230,8 +230,8 @@ fn cut(bytes: &[u8]) -> Option<usize> {
     (bytes.len() > MAX_LINE).then_some(whole)
 }
 
-/// Where the parts begin that some stream still has open at the end of these lines.
-fn open_part(lines: &[u8]) -> Option<usize> {
+/// Where the parts of a wrapped log begin that some stream still has open at the end of these lines.
+pub(crate) fn open_part(lines: &[u8]) -> Option<usize> {
     let mut closed: Vec<&str> = Vec::new();
     let mut open: Option<(&str, usize)> = None;
     let mut end = lines.len();

@@ -13,7 +13,7 @@ use arrow::datatypes::TimestampNanosecondType;
 use lookback_flow::archive::journal::{ImportedInput, Journal};
 use lookback_flow::archive::layout::hour_of;
 use lookback_flow::archive::merge::write_lines;
-use lookback_flow::archive::{Archive, ArchiveError, ArchiveWriter};
+use lookback_flow::archive::{Archive, ArchiveError, ArchiveWriter, Limits};
 use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::Coverage;
 use lookback_flow::json::{Decoder, encode};
@@ -163,6 +163,51 @@ fn many_nodes_and_hours_take_many_files_and_lose_nothing() {
     assert_eq!((covers.events(), covers.nodes.len()), (2000, 12));
 }
 
+/// Whatever the limits and the order of lines, every line comes out once, in its place.
+#[test]
+fn limits_bound_memory_and_lose_nothing() {
+    let mut random = Random(4);
+    for round in 0..12 {
+        let mut upto = |most: u64| usize::try_from(1 + random.below(most)).unwrap();
+        let limits = Limits {
+            block_rows: upto(60),
+            waiting: upto(2) * 500_000,
+            unwritten: upto(2) * 500_000,
+            files: upto(4),
+            partitions: upto(6),
+            commit_rows: upto(400) as u64,
+            commit_inputs: upto(4),
+            commit_partitions: upto(6),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = ArchiveWriter::with_limits(folder.path(), limits).unwrap();
+        let mut lines = Vec::new();
+        // Times of two hours in any order or nearly in order, none the same, of three nodes.
+        let spread = [10, 1_000, 7_200][round % 3];
+        for log in 0..5u32 {
+            writer.begin_input(&log.to_string());
+            for _ in 0..2 {
+                let some: Vec<String> = (0..50)
+                    .map(|_| {
+                        let n = lines.len() as u64;
+                        let second = (n * 10 + random.below(spread)) % 7_200;
+                        let line = flow(n % 3, i64::try_from(second * 1_000_000_000 + n).unwrap(), n);
+                        lines.push(line.clone());
+                        line
+                    })
+                    .collect();
+                writer.add(&batch(&some)).unwrap();
+            }
+            writer.end_input(input(&log.to_string())).unwrap();
+        }
+        writer.commit().unwrap();
+        assert_same(&export(folder.path()), &by_time(&lines));
+        let told: u64 =
+            Journal::new(folder.path()).imports().unwrap().iter().flat_map(|i| &i.files).map(|f| f.rows).sum();
+        assert_eq!(told, lines.len() as u64, "{limits:?}");
+    }
+}
+
 /// Puts an import back to where it was after its commit, with so many files moved already.
 fn unfinish(root: &Path, moved: usize) {
     let imports = root.join("imports");
@@ -192,6 +237,31 @@ fn what_is_committed_is_there_wherever_its_files_are() {
         assert_eq!(fs::read_dir(folder.path().join("importing")).unwrap().count(), 1, "the lock alone");
         assert_eq!(Journal::new(folder.path()).imports().unwrap().len(), 2);
     }
+}
+
+#[test]
+fn a_commit_that_is_stopped_half_way_is_carried_out_by_the_next_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = |hour: i64, n: u64| flow(1, hour * 3_600_000_000_000, n);
+    import(folder.path(), &[hour(0, 0)], 1);
+    // The first of two folders can be made, the second cannot.
+    let obstacle = folder.path().join("flows/date=2026-03-01/hour=12");
+    fs::write(&obstacle, "").unwrap();
+    let lines = [hour(0, 0), hour(1, 1), hour(2, 2)];
+    let mut writer = ArchiveWriter::open(folder.path()).unwrap();
+    writer.begin_input("a");
+    writer.add(&batch(&lines[1..])).unwrap();
+    writer.end_input(input("a")).unwrap();
+    assert!(matches!(writer.commit(), Err(ArchiveError::Io { .. })));
+    drop(writer);
+    assert!(folder.path().join("flows/date=2026-03-01/hour=11").is_dir(), "one file was moved");
+    assert_same(&export(folder.path()), &lines);
+    assert!(matches!(ArchiveWriter::open(folder.path()), Err(ArchiveError::Io { .. })));
+    assert_same(&export(folder.path()), &lines);
+    fs::remove_file(obstacle).unwrap();
+    drop(ArchiveWriter::open(folder.path()).unwrap());
+    assert_same(&export(folder.path()), &lines);
+    assert_eq!(files(folder.path()).iter().filter(|path| path.starts_with(folder.path().join("flows"))).count(), 3);
 }
 
 #[test]

@@ -145,6 +145,15 @@ fn of_a_log_that_has_grown_only_what_is_new_is_imported() {
         assert_eq!(export(&archive).len(), expected, "up to byte {end}");
     }
     assert_eq!(export(&archive).join("\n") + "\n", whole);
+    // A container log, between two parts of a line.
+    let line = flow(500, "shop");
+    let (begin, end) = line.split_at(50);
+    let begin = format!("2026-03-01T10:00:00Z stdout F {}2026-03-01T10:00:00Z stdout P {begin}\n", flow(499, "shop"));
+    let cri = folder.file("0.log", &begin);
+    assert!(import(&[&cri], &archive).err.contains("wrote   1 rows"));
+    folder.file("0.log", begin + "2026-03-01T10:00:00Z stdout F " + end);
+    assert!(import(&[&cri], &archive).err.contains("wrote   1 rows"));
+    assert_eq!(export(&archive).len(), 102);
     // A new file with the old name is another log.
     let log = folder.file("events.log", flows(1000..1010));
     assert!(import(&[&log], &archive).err.contains("wrote   10 rows"));

@@ -1,8 +1,8 @@
 //! What tells a log that was imported from one that was not: its content, compressed or not, whatever its name.
 //!
 //! An exporter appends to its active file and renames it later. So a log counts as known as far as it begins with all
-//! of what was imported before; only what follows is new. A last line that was torn when it was imported is not part of
-//! what was, and is read again.
+//! of what was imported before; only what follows is new. A last line that was torn when it was imported, or
+//! of which a container log had only a part, is not part of what was, and is read again.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::lines::{Chunk, Chunks};
+use crate::lines::{Chunk, Chunks, open_part};
 
 /// Bytes of a log's first line that tell it from others.
 const HEAD: usize = 64 << 10;
@@ -33,6 +33,8 @@ pub struct ContentHasher {
     head: Head,
     whole: Sha256,
     bytes: u64,
+    /// Lines that belong to the content only if others follow.
+    open: Vec<u8>,
 }
 
 /// The first line, as far as it has come.
@@ -44,7 +46,7 @@ enum Head {
 
 impl Default for ContentHasher {
     fn default() -> Self {
-        Self { head: Head::Reading(Vec::new()), whole: Sha256::new(), bytes: 0 }
+        Self { head: Head::Reading(Vec::new()), whole: Sha256::new(), bytes: 0, open: Vec::new() }
     }
 }
 
@@ -63,10 +65,15 @@ impl ContentHasher {
         self.bytes += bytes.len() as u64;
     }
 
-    /// Takes a chunk, but for a last line that was torn.
+    /// Takes a chunk, but for a last line that was torn, and for parts of a wrapped line whose rest may follow.
     pub fn chunk(&mut self, chunk: &Chunk, torn: bool) {
+        let open = std::mem::take(&mut self.open);
+        self.update(&open);
         let end = if torn { memchr::memrchr(b'\n', &chunk.bytes).map_or(0, |at| at + 1) } else { chunk.bytes.len() };
-        self.update(chunk.bytes.get(..end).unwrap_or_default());
+        let whole = chunk.bytes.get(..end).unwrap_or_default();
+        let (done, open) = whole.split_at(open_part(whole).unwrap_or(end));
+        self.update(done);
+        self.open.extend_from_slice(open);
     }
 
     #[must_use]

@@ -111,13 +111,15 @@ impl Journal {
         self.clear()
     }
 
-    /// Removes what is not committed.
+    /// Removes what is not committed; nothing, while there is a commit to carry out.
     pub(super) fn clear(&self) -> Result<(), ArchiveError> {
         let importing = self.importing();
+        if self.commit_path().exists() {
+            return Ok(());
+        }
         for entry in fs::read_dir(&importing).map_err(ArchiveError::io(&importing))? {
             let path = entry.map_err(ArchiveError::io(&importing))?.path();
-            let keep = path.file_name().is_some_and(|name| name == LOCK || name == COMMIT);
-            if !keep {
+            if path.file_name().is_none_or(|name| name != LOCK) {
                 fs::remove_file(&path).map_err(ArchiveError::io(&path))?;
             }
         }

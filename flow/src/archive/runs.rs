@@ -59,7 +59,9 @@ impl Partition {
         self.rows = kept;
         let inputs = if all { std::mem::take(&mut self.inputs) } else { self.inputs.clone() };
         if kept > 0 {
-            self.batches.push(sorted.slice(ready, kept));
+            // A copy: a slice would keep all of them in memory.
+            let latest = (ready..self.rows + ready).filter_map(|row| u32::try_from(row).ok());
+            self.batches.push(take_record_batch(&sorted, &UInt32Array::from_iter_values(latest))?);
         }
         Ok((sorted.slice(0, ready), inputs))
     }

@@ -17,32 +17,46 @@ use super::{Archive, ArchiveError};
 use crate::columns::ColumnId;
 use crate::segment::{Origin, SegmentError};
 
-/// Rows that are sorted at once.
-const BLOCK_ROWS: usize = 32 * 1024;
+/// What an import keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Rows that are sorted at once.
+    pub block_rows: usize,
+    /// Bytes of rows waiting to be sorted, over all hours and nodes.
+    pub waiting: usize,
+    /// Bytes of row groups not yet written, over all files.
+    pub unwritten: usize,
+    /// Files being written at a time.
+    pub files: usize,
+    /// Hours and nodes told apart in one import. What comes beyond, from a log of nothing but odd times and names, goes to
+    /// the files of no known time, which every reader looks into.
+    pub partitions: usize,
+    /// After so many rows, inputs or partitions an import is committed at the end of an input, so that little is done
+    /// again if it is killed.
+    pub commit_rows: u64,
+    pub commit_inputs: usize,
+    pub commit_partitions: usize,
+}
 
-/// Bytes of rows waiting to be sorted, over all hours and nodes.
-const MOST_WAITING: usize = 96 << 20;
-
-/// Bytes of row groups not yet written, over all files.
-const MOST_UNWRITTEN: usize = 96 << 20;
-
-/// Files being written at a time.
-const MOST_FILES: usize = 48;
-
-/// Hours and nodes told apart in one import. What comes beyond, from a log of nothing but odd times and names, goes to the
-/// files of no known time, which every reader looks into.
-const MOST_PARTITIONS: usize = 4096;
-
-/// After so many rows an import is committed at the end of an input, so that little is done again if it is killed.
-const COMMIT_ROWS: u64 = 4_000_000;
-
-/// After so many inputs or partitions, likewise.
-const COMMIT_INPUTS: usize = 1024;
-const COMMIT_PARTITIONS: usize = 256;
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            block_rows: 32 * 1024,
+            waiting: 96 << 20,
+            unwritten: 96 << 20,
+            files: 48,
+            partitions: 4096,
+            commit_rows: 4_000_000,
+            commit_inputs: 1024,
+            commit_partitions: 256,
+        }
+    }
+}
 
 /// Writes to an archive. What was not committed when it is dropped is cleared away.
 #[derive(Debug)]
 pub struct ArchiveWriter {
+    limits: Limits,
     root: PathBuf,
     journal: Journal,
     /// Held as long as this lives.
@@ -77,6 +91,14 @@ impl ArchiveWriter {
     /// # Errors
     /// When it cannot be written, another import has it, or the folder is full of something else.
     pub fn open(root: &Path) -> Result<Self, ArchiveError> {
+        Self::with_limits(root, Limits::default())
+    }
+
+    /// Likewise, with limits of one's own.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn with_limits(root: &Path, limits: Limits) -> Result<Self, ArchiveError> {
         if Archive::at(root).is_none() && !root.join(IMPORTING).is_dir() {
             fs::create_dir_all(root).map_err(ArchiveError::io(root))?;
             if fs::read_dir(root).map_err(ArchiveError::io(root))?.next().is_some() {
@@ -99,6 +121,7 @@ impl ArchiveWriter {
             }
         }
         Ok(Self {
+            limits,
             root: root.to_owned(),
             journal,
             _lock: lock,
@@ -140,19 +163,19 @@ impl ArchiveWriter {
                 Some(rows) => self.at_staging(take_record_batch(batch, &rows))?,
                 None => batch.clone(),
             };
-            let full = self.partitions.len() >= MOST_PARTITIONS && !self.partitions.contains_key(&key);
+            let full = self.partitions.len() >= self.limits.partitions && !self.partitions.contains_key(&key);
             let key = if full { Key { hour: Hour(None), node: "others".to_owned() } } else { key };
             let partition = self.partitions.entry(key.clone()).or_default();
             partition.add(rows, share, input);
             self.waiting += share;
-            if partition.rows >= BLOCK_ROWS {
+            if partition.rows >= self.limits.block_rows {
                 self.write(&key, false)?;
             }
         }
-        while self.waiting > MOST_WAITING {
+        while self.waiting > self.limits.waiting {
             let largest = self.partitions.iter().max_by_key(|(_, partition)| partition.bytes);
             let Some((key, rows)) = largest.map(|(key, partition)| (key.clone(), partition.rows)) else { break };
-            self.write(&key, rows < BLOCK_ROWS / 16)?;
+            self.write(&key, rows < self.limits.block_rows / 16)?;
         }
         Ok(())
     }
@@ -166,9 +189,9 @@ impl ArchiveWriter {
             self.known.entry(content.head_sha256.clone()).or_default().push(content.clone());
         }
         self.inputs.push(input);
-        let due = self.rows >= COMMIT_ROWS
-            || self.inputs.len() >= COMMIT_INPUTS
-            || self.partitions.len() >= COMMIT_PARTITIONS;
+        let due = self.rows >= self.limits.commit_rows
+            || self.inputs.len() >= self.limits.commit_inputs
+            || self.partitions.len() >= self.limits.commit_partitions;
         if due { self.commit() } else { Ok(()) }
     }
 
@@ -213,13 +236,13 @@ impl ArchiveWriter {
         let (mut rows, inputs) = self.at_staging(taken)?;
         let mut run = 0;
         while rows.num_rows() > 0 {
-            let runs = self.partitions.get(key).map_or(0, |partition| partition.runs.len());
-            if run == runs {
-                self.new_run(key, &rows)?;
+            if self.partitions.get(key).is_none_or(|partition| run >= partition.runs.len()) {
+                // Files of this partition may be closed for it, but it is the last one.
+                run = self.new_run(key, &rows)?;
             }
             self.clock += 1;
             let Some(open) = self.partitions.get_mut(key).and_then(|partition| partition.runs.get_mut(run)) else {
-                break;
+                unreachable!("the file was just opened");
             };
             let old = open.too_old(&rows);
             open.used = self.clock;
@@ -231,18 +254,18 @@ impl ArchiveWriter {
         self.bound_memory()
     }
 
-    /// Begins another file of a partition, after all its others.
-    fn new_run(&mut self, key: &Key, rows: &RecordBatch) -> Result<(), ArchiveError> {
-        while self.partitions.values().map(|partition| partition.runs.len()).sum::<usize>() >= MOST_FILES {
+    /// Begins another file of a partition, after all its others, and gives its place among them.
+    fn new_run(&mut self, key: &Key, rows: &RecordBatch) -> Result<usize, ArchiveError> {
+        while self.partitions.values().map(|partition| partition.runs.len()).sum::<usize>() >= self.limits.files.max(1)
+        {
             self.close_oldest(key)?;
         }
         let staged = self.journal.importing().join(format!("{:08}.parquet", self.sequence));
         let run = Run::new(staged.clone(), self.sequence, rows).map_err(ArchiveError::segment(&staged))?;
         self.sequence += 1;
-        if let Some(partition) = self.partitions.get_mut(key) {
-            partition.runs.push(run);
-        }
-        Ok(())
+        let partition = self.partitions.entry(key.clone()).or_default();
+        partition.runs.push(run);
+        Ok(partition.runs.len() - 1)
     }
 
     /// Closes the file that was not written to for the longest time; of the partition at hand only the first, as the
@@ -287,7 +310,7 @@ impl ArchiveWriter {
         let mut runs: Vec<&mut Run> = self.partitions.values_mut().flat_map(|partition| &mut partition.runs).collect();
         let mut total: usize = runs.iter().map(|run| run.writer.memory()).sum();
         runs.sort_unstable_by_key(|run| run.writer.memory());
-        while total > MOST_UNWRITTEN {
+        while total > self.limits.unwritten {
             let Some(run) = runs.pop() else { break };
             total -= run.writer.memory().min(total);
             run.writer.end_group().map_err(ArchiveError::segment(&run.staged))?;
