@@ -29,10 +29,10 @@ pub(crate) enum Command {
     #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Run SQL over flows, lost_events and the tables derived from them
     Sql(Box<Sql>),
-    /// Write logs into an archive: Parquet by day, hour and node, a twentieth or less of their size
+    /// Write logs into an archive: Parquet by day, hour and node
     ///
     /// May be run again: a log that is there already, under whatever name, is skipped, and of one that has grown only what
-    /// is new is taken. An import that is killed leaves the archive as it was.
+    /// is new is taken. An import that is killed leaves whole logs behind, or nothing of them; run it again to go on.
     Import(Import),
     /// Give the lines back, in the order of time
     ///
@@ -65,11 +65,11 @@ pub(crate) struct Import {
     /// Import what is there already once more
     #[arg(long)]
     pub again: bool,
-    #[command(flatten)]
-    pub lines: LineArgs,
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
 }
 
 #[derive(Debug, Args)]
@@ -82,11 +82,11 @@ pub(crate) struct Export {
     pub output: Option<PathBuf>,
     #[command(flatten)]
     pub window: WindowArgs,
-    #[command(flatten)]
-    pub lines: LineArgs,
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
 }
 
 #[derive(Debug, Args)]

@@ -18,7 +18,7 @@ use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 
 use crate::cli;
 use crate::read::{self, Decoding, Opened, Options};
-use crate::render::{grouped, terminal};
+use crate::render::{grouped, plural, rejected, terminal};
 use crate::session::Outcome;
 
 /// Imports, and says what came of it.
@@ -220,31 +220,27 @@ pub(crate) fn see(disorder: &mut Disorder, batch: &RecordBatch) {
     }
 }
 
+/// Most logs that are told of one by one.
+const MOST: usize = 8;
+
 impl Told {
     /// Says it, on standard error: there is no answer.
     fn write(&self, found: &Found, root: &Path) -> Result<()> {
         let mut err = io::stderr().lock();
         let mut line = |heading: &str, text: &str| writeln!(err, "{heading:<8}{}", terminal(text));
         let lines: u64 = self.read.iter().map(|origin| origin.lines).sum();
-        let rejected = crate::evidence::rejected(&self.read);
-        let mut read = format!("{} lines of {} logs", grouped(lines.into()), self.read.len());
+        let logs = self.read.len();
+        let mut read = format!("{} lines of {logs} {}", grouped(lines.into()), plural(logs as u64, "log", "logs"));
         if self.grown > 0 {
             read = format!("{read}, {} of which only what is new", self.grown);
         }
-        match rejected.values().sum::<u64>() {
-            0 => read.push_str(", none rejected"),
-            count => {
-                let reasons: Vec<String> = rejected.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-                read = format!(
-                    "{read}, {} rejected: {} (--rejects FILE keeps them)",
-                    grouped(count.into()),
-                    reasons.join(", ")
-                );
-            }
-        }
+        read = format!("{read}, {}", rejected(&self.read, "(--rejects FILE keeps them)"));
         line("read", &read)?;
-        for name in &self.skipped {
+        for name in self.skipped.iter().take(MOST) {
             line("known", &format!("{name}: is in the archive already"))?;
+        }
+        if let Some(more) = self.skipped.len().checked_sub(MOST).filter(|more| *more > 0) {
+            line("known", &format!("and {more} more"))?;
         }
         for (path, why) in &found.passed_over {
             line("skipped", &format!("{}: {why}", path.display()))?;
@@ -254,7 +250,9 @@ impl Told {
                 line("warning", &format!("{}: {why}", origin.name))?;
             }
         }
-        let mut wrote = format!("{} rows in {} new files in {}", grouped(self.rows.into()), self.files, root.display());
+        let files = plural(self.files, "file", "files");
+        let mut wrote =
+            format!("{} rows in {} new {files} in {}", grouped(self.rows.into()), self.files, root.display());
         if self.rows > 0 && self.content > 0 {
             let each = self.bytes / self.rows;
             let times = (self.content / self.bytes.max(1)).max(1);

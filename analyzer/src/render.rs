@@ -24,7 +24,7 @@ use lookback_question::window::human_span;
 
 use escape::Harmless;
 pub(crate) use escape::terminal;
-pub(crate) use evidence::{kinds, plural, write_evidence};
+pub(crate) use evidence::{kinds, plural, rejected, write_evidence};
 
 /// How to write an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

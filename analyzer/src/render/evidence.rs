@@ -85,7 +85,7 @@ fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
 }
 
 /// How many lines were rejected, and why.
-fn rejected<'a>(origins: impl IntoIterator<Item = &'a Origin>, then: &str) -> String {
+pub(crate) fn rejected<'a>(origins: impl IntoIterator<Item = &'a Origin>, then: &str) -> String {
     let reasons = crate::evidence::rejected(origins);
     if reasons.is_empty() {
         return "none rejected".to_owned();
