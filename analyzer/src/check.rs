@@ -6,7 +6,7 @@ mod report;
 mod signs;
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -27,9 +27,8 @@ use rayon::prelude::*;
 use crate::cli::{self, Words};
 use crate::evidence::{Evidence, silences};
 use crate::import::see;
-use crate::load::MOST_COMPARED;
-use crate::read::{self, Decoding, Opened, Options};
-use crate::render::grouped;
+use crate::read::{self, Decoding, Opened, Options, Seen};
+use crate::render::{grouped, write_pretty};
 use crate::session::Outcome;
 use signs::{MARKS, Signs};
 
@@ -50,7 +49,7 @@ pub(crate) fn run(args: &cli::Check) -> Result<Outcome> {
     let findings = checking.findings();
     let mut out = io::stdout().lock();
     match args.output {
-        Words::Json => writeln!(out, "{}", serde_json::to_string_pretty(&checking.json(&findings))?)?,
+        Words::Json => write_pretty(&checking.json(&findings), &mut out)?,
         Words::Text => checking.write(&findings, &mut out)?,
     }
     Ok(if findings.is_empty() { Outcome::Answered } else { Outcome::Empty })
@@ -60,7 +59,8 @@ pub(crate) fn run(args: &cli::Check) -> Result<Outcome> {
 struct Checking {
     evidence: Evidence,
     signs: Signs,
-    seen: HashSet<u64>,
+    /// Lines of the logs.
+    seen: Seen,
     /// Files that wrote each schema version, and the programs.
     schemas: BTreeMap<u32, u64>,
     producers: BTreeMap<String, u64>,
@@ -88,15 +88,15 @@ impl Checking {
                 files.extend(self.log(input, &progress, options)?);
             }
         }
-        // Lines that are the same are of the same hour: those of others need not be kept in mind.
+        // Lines that are the same are of the same hour: besides those of the logs, those of others need not be kept in mind.
         files.sort_unstable_by_key(|path| (hour_of(path), path.clone()));
-        let mut hour = None;
+        let (mut hour, mut seen) = (None, Seen::default());
         for path in &files {
             if hour_of(path) != hour {
-                self.seen.clear();
+                seen.clear();
                 hour = hour_of(path);
             }
-            self.file(path, options)?;
+            self.file(path, &mut seen, options)?;
             progress.inc(size(path));
         }
         progress.finish_and_clear();
@@ -118,7 +118,7 @@ impl Checking {
                 let decoding = Decoding { projection: Projection::of(columns), counts: true, learns: false };
                 let mut disorder = Disorder::default();
                 read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
-                    self.compare(decoded.hashes);
+                    self.evidence.repeated += self.seen.see(decoded.hashes);
                     see(&mut disorder, &decoded.batch);
                     self.evidence.covers.merge(decoded.covers);
                     Ok(self.signs.count(&decoded.batch)?)
@@ -132,17 +132,9 @@ impl Checking {
         Ok(None)
     }
 
-    fn compare(&mut self, hashes: Vec<u64>) {
-        for hash in hashes {
-            if self.seen.len() < MOST_COMPARED {
-                self.evidence.repeated += u64::from(!self.seen.insert(hash));
-            }
-        }
-    }
-
-    fn file(&mut self, path: &Path, options: &Options) -> Result<()> {
+    fn file(&mut self, path: &Path, seen: &mut Seen, options: &Options) -> Result<()> {
         let mut origin = Origin { name: path.display().to_string(), ..Origin::default() };
-        if let Err(error) = self.rows(path) {
+        if let Err(error) = self.rows(path, seen) {
             origin.broken = Some(error.to_string());
             options.told(&origin)?;
             self.evidence.inputs.push(origin);
@@ -150,7 +142,7 @@ impl Checking {
         Ok(())
     }
 
-    fn rows(&mut self, path: &Path) -> Result<()> {
+    fn rows(&mut self, path: &Path, seen: &mut Seen) -> Result<()> {
         let mut file = SegmentFile::open(path)?;
         let info = std::mem::take(&mut file.info);
         self.evidence.files.read += 1;
@@ -158,7 +150,10 @@ impl Checking {
         self.evidence.files.newer += u64::from(info.is_newer());
         *self.schemas.entry(info.version).or_default() += 1;
         *self.producers.entry(info.producer).or_default() += 1;
+        // Lines that come again are counted here, whatever an import told.
+        let repeated = self.evidence.repeated;
         info.origins.iter().for_each(|origin| self.evidence.origin(origin));
+        self.evidence.repeated = repeated;
         let mut covers = Coverage::default();
         let mut order = Disorder::default();
         for batch in file.read(&Projection::all(), &Wanted::default(), None)? {
@@ -166,7 +161,7 @@ impl Checking {
             covers.count(&batch)?;
             see(&mut order, &batch);
             self.signs.count(&batch)?;
-            self.compare(hashes(&batch)?);
+            self.evidence.repeated += seen.see_beside(&self.seen, hashes(&batch)?);
         }
         // From version 2 on a file tells what it covers; what cannot be true is left out when it is read.
         if info.coverage.as_ref().map_or(info.version >= 2, |told| *told != covers) {
@@ -187,7 +182,13 @@ impl Checking {
 
     /// Compares an archive's files with the record of its imports.
     fn hashes(&mut self, archive: &Archive) -> Result<()> {
-        let imports = Journal::new(&archive.root).imports()?;
+        let imports = match Journal::new(&archive.root).imports() {
+            Ok(imports) => imports,
+            Err(error) => {
+                self.find("broken-record", error.to_string());
+                return Ok(());
+            }
+        };
         let known: BTreeMap<PathBuf, ImportedFile> = imports
             .into_iter()
             .flat_map(|import| import.files)

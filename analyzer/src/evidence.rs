@@ -1,6 +1,6 @@
 //! What an answer rests on: what was read, what was rejected, what was lost, and which time and nodes it covers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lookback_flow::coverage::{Coverage, MINUTE, Node};
 use lookback_flow::oddities::Oddities;
@@ -44,6 +44,8 @@ pub(crate) struct Evidence {
     pub origins: BTreeMap<String, Origin>,
     /// Columns of Parquet files that this version does not know.
     pub unknown_columns: Vec<String>,
+    /// Nodes that have files in an archive, but none in the hours that were read.
+    pub absent: BTreeSet<String>,
     pub passed_over: Vec<String>,
     pub oddities: Oddities,
     /// Lines that stand in the input more than once, as far as they were compared.
@@ -70,6 +72,7 @@ impl Evidence {
             let known = self.origins.insert(origin.key().to_owned(), origin.clone());
             if known.is_none() {
                 self.oddities.merge(origin.oddities.clone());
+                self.repeated += origin.repeated;
             }
         }
     }
@@ -114,6 +117,12 @@ impl Evidence {
             let inputs = self.inputs.len() as u64 + self.files.read;
             caveats.push(format!("{broken} of {inputs} inputs could not be read to the end"));
         }
+        let unknown = self.origins.values().filter(|origin| origin.sha256.is_empty() && origin.lines == 0).count();
+        if unknown > 0 {
+            caveats.push(format!(
+                "what was rejected of {unknown} imported logs is not known here: later hours of the archive tell"
+            ));
+        }
         let broken = self.origins.values().filter(|origin| origin.broken.is_some()).count();
         if broken > 0 {
             caveats.push(format!("{broken} of {} imported logs could not be read to the end then", self.origins.len()));
@@ -128,6 +137,15 @@ impl Evidence {
                 Some(format!("{name} was silent from {} to {}", rfc3339(from), rfc3339(to)))
             });
         caveats.extend(silences.by_ref().take(MOST));
+        if !self.absent.is_empty() {
+            let nodes: Vec<&str> = self.absent.iter().take(MOST).map(String::as_str).collect();
+            let more = self.absent.len().saturating_sub(MOST);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            caveats.push(format!(
+                "{}{more} observed nothing in the hours that were read, though in others of the archive",
+                nodes.join(", ")
+            ));
+        }
         match silences.count() {
             0 => {}
             more => caveats.push(format!("{more} more nodes were silent for over {SILENCE} minutes")),
@@ -270,7 +288,8 @@ pub(crate) fn silences(node: &Node, (since, until): (i64, i64)) -> Vec<(i64, i64
     let mut before = first - 1;
     for minute in inside.chain([last + 1]) {
         if minute - before > SILENCE {
-            silences.push((((before + 1) * MINUTE).max(since), (minute * MINUTE).min(until)));
+            let start = (before + 1).saturating_mul(MINUTE);
+            silences.push((start.max(since), minute.saturating_mul(MINUTE).min(until)));
         }
         before = minute;
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use indicatif::ProgressBar;
@@ -17,7 +17,7 @@ use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 
 use crate::cli;
-use crate::read::{self, Decoding, Opened, Options};
+use crate::read::{self, Decoding, Opened, Options, Seen};
 use crate::render::{grouped, plural, rejected, terminal};
 use crate::session::Outcome;
 
@@ -46,6 +46,10 @@ pub(crate) struct Told {
     pub files: u64,
     /// Bytes of the logs that were read, decompressed.
     pub content: u64,
+    /// Files that a later version wrote.
+    pub newer: u64,
+    /// Lines so far.
+    seen: Seen,
 }
 
 /// Writes what was found into an archive.
@@ -118,20 +122,30 @@ impl Log<'_> {
                 }
                 let mut hasher = ContentHasher::default();
                 if let Known::Beginning(before) = known {
-                    let passed = chunks.pass_over(before.bytes, |bytes| hasher.update(bytes));
+                    let mut same = false;
+                    let passed = chunks.pass_over(before.bytes, |bytes| {
+                        hasher.update(bytes);
+                        same |= hasher.is(&before);
+                    });
                     passed.with_context(|| format!("{}: cannot read it", origin.name))?;
+                    if !same {
+                        bail!("{}: it changed while it was read; run the import again", origin.name);
+                    }
                     told.grown += 1;
                 }
                 let before = hasher.clone().finish().bytes;
                 writer.begin_input(&origin.name);
                 let decoding = Decoding { projection: Projection::all(), counts: false, learns: false };
                 let mut disorder = Disorder::default();
+                let mut repeated = 0;
                 read::lines(chunks, &decoding, &mut origin, options, |chunk, decoded| {
+                    repeated += told.seen.see(decoded.hashes);
                     hasher.chunk(chunk, decoded.torn);
                     see(&mut disorder, &decoded.batch);
                     Ok(writer.add(&decoded.batch)?)
                 })?;
                 (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
+                origin.repeated = repeated;
                 let content = hasher.finish();
                 told.content += content.bytes - before;
                 Some(content)
@@ -170,6 +184,7 @@ impl Log<'_> {
         writer.begin_input(&origin.name);
         let mut made_from = Vec::new();
         let read = SegmentFile::open(path).map_err(anyhow::Error::from).and_then(|mut file| {
+            told.newer += u64::from(file.info.is_newer());
             made_from = std::mem::take(&mut file.info.origins);
             for batch in file.read(&Projection::all(), &Wanted::default(), None)? {
                 let batch = whole(&batch?)?;
@@ -188,12 +203,11 @@ impl Log<'_> {
         options.told(&origin)?;
         origin.sha256.clone_from(&sha256);
         let content = Content { head_sha256: sha256.clone(), bytes: size(path), sha256 };
-        let content = Some(content).filter(|_| origin.broken.is_none());
         self.progress.inc(size(path));
         if made_from.is_empty() || origin.broken.is_some() {
-            made_from.push(origin);
+            made_from = vec![origin];
         }
-        end(writer, told, made_from, content)
+        end(writer, told, made_from, Some(content))
     }
 }
 
@@ -218,6 +232,14 @@ pub(crate) fn see(disorder: &mut Disorder, batch: &RecordBatch) {
     if let Some(times) = times {
         disorder.see((0..times.len()).map(|row| times.is_valid(row).then(|| times.value(row))));
     }
+}
+
+/// The word about files of a later version.
+pub(crate) fn newer(files: u64) -> String {
+    format!(
+        "{files} {} written by a later version of Lookback: what it added is left out",
+        plural(files, "file was", "files were")
+    )
 }
 
 /// Most logs that are told of one by one.
@@ -249,6 +271,17 @@ impl Told {
             if let Some(why) = &origin.broken {
                 line("warning", &format!("{}: {why}", origin.name))?;
             }
+        }
+        let repeated: u64 = self.read.iter().map(|origin| origin.repeated).sum();
+        if repeated > 0 {
+            let repeated = grouped(repeated.into());
+            line(
+                "warning",
+                &format!("{repeated} lines stand in the logs more than once, and in the archive as often"),
+            )?;
+        }
+        if self.newer > 0 {
+            line("warning", &newer(self.newer))?;
         }
         let files = plural(self.files, "file", "files");
         let mut wrote =

@@ -6,7 +6,7 @@
 //!    window is counted, is known before a file is opened.
 //! 3. What was not read is counted, too.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -14,7 +14,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use indicatif::ProgressBar;
 use lookback_flow::archive::Archive;
-use lookback_flow::archive::layout::{HOUR, Hour};
+use lookback_flow::archive::layout::{HOUR, Hour, node_of};
 use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::{self, Coverage};
 use lookback_flow::derive::{derive, needs, needs_workloads};
@@ -22,11 +22,11 @@ use lookback_flow::inputs::{Found, Input};
 use lookback_flow::names::Workloads;
 use lookback_flow::rows::Projection;
 use lookback_flow::schema::arrow_field;
-use lookback_flow::segment::{Needle, Origin, SegmentFile, Wanted};
+use lookback_flow::segment::{Needle, Origin, SegmentFile, SegmentInfo, Wanted};
 use rayon::prelude::*;
 
 use crate::evidence::Evidence;
-use crate::read::{self, Decoding, Opened, Options};
+use crate::read::{self, Decoding, Opened, Options, Seen};
 
 /// What was read.
 pub(crate) struct Loaded {
@@ -62,7 +62,7 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
         workloads: Workloads::default(),
         batches: Vec::new(),
         evidence: Evidence::default(),
-        seen: HashSet::new(),
+        seen: Seen::default(),
         progress,
     };
     reading.evidence.passed_over =
@@ -112,13 +112,9 @@ struct Reading {
     workloads: Workloads,
     batches: Vec<RecordBatch>,
     evidence: Evidence,
-    /// Hashes of the lines so far.
-    seen: HashSet<u64>,
+    seen: Seen,
     progress: ProgressBar,
 }
-
-/// Most lines that are compared with each other; beyond, lines that come again are not told.
-pub(crate) const MOST_COMPARED: usize = 4_000_000;
 
 /// How much later than what it tells of a report of lost events is looked for.
 const LATE_REPORTS: i64 = HOUR;
@@ -134,11 +130,7 @@ impl Reading {
             Opened::Lines(chunks) => {
                 let decoding = self.decoding.clone();
                 read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
-                    for hash in decoded.hashes {
-                        if self.seen.len() < MOST_COMPARED {
-                            self.evidence.repeated += u64::from(!self.seen.insert(hash));
-                        }
-                    }
+                    self.evidence.repeated += self.seen.see(decoded.hashes);
                     self.evidence.covers.merge(decoded.covers);
                     self.workloads.merge(&decoded.workloads);
                     self.batches.push(decoded.batch);
@@ -166,9 +158,16 @@ impl Reading {
             _ => true,
         };
         let (wanted, others): (Vec<Hour>, Vec<Hour>) = archive.hours()?.into_iter().partition(|hour| inside(*hour));
-        let skipped = archive.files(&others)?.iter().map(|hour| hour.files.len() as u64).sum::<u64>();
-        self.evidence.files.skipped += skipped;
-        Ok(archive.files(&wanted)?.into_iter().flat_map(|hour| hour.files).collect())
+        let [wanted, others] = [wanted, others].map(|hours| -> Result<Vec<PathBuf>> {
+            Ok(archive.files(&hours)?.into_iter().flat_map(|hour| hour.files).collect())
+        });
+        let (wanted, others) = (wanted?, others?);
+        self.evidence.files.skipped += others.len() as u64;
+        // Which nodes are silent in all these hours can be told from the names of the other files.
+        let nodes = |files: &[PathBuf]| files.iter().filter_map(|path| node_of(path)).collect::<BTreeSet<String>>();
+        let seen = nodes(&wanted);
+        self.evidence.absent.extend(nodes(&others).into_iter().filter(|node| !seen.contains(node)));
+        Ok(wanted)
     }
 
     fn parquet(&mut self, path: &Path, wanted: &Wanted, options: &Options) -> Result<()> {
@@ -182,6 +181,14 @@ impl Reading {
         Ok(())
     }
 
+    /// Takes what a file tells, whether its rows are read or not.
+    fn learn(&mut self, info: &SegmentInfo) {
+        info.origins.iter().for_each(|origin| self.evidence.origin(origin));
+        if self.decoding.learns {
+            self.workloads.merge(&info.workloads);
+        }
+    }
+
     fn file(&mut self, mut file: SegmentFile, wanted: &Wanted) -> Result<()> {
         let info = std::mem::take(&mut file.info);
         let covers = info.coverage.clone();
@@ -191,6 +198,8 @@ impl Reading {
             let reports = covers.lost_within((since, until)).0 > 0;
             if !overlaps && !reports {
                 self.evidence.files.skipped += 1;
+                self.learn(&info);
+                self.evidence.covers.merge(info.coverage.unwrap_or_default());
                 return Ok(());
             }
             if reports {
@@ -201,27 +210,23 @@ impl Reading {
             // What the file does not tell of itself is counted by its rows.
             wanted = Wanted::default();
         }
-        let evidence = &mut self.evidence;
-        evidence.files.read += 1;
-        evidence.files.rows += file.rows;
+        self.evidence.files.read += 1;
+        self.evidence.files.rows += file.rows;
         if info.is_newer() {
-            evidence.files.newer += 1;
+            self.evidence.files.newer += 1;
             for column in &file.unknown {
-                if !evidence.unknown_columns.contains(column) {
-                    evidence.unknown_columns.push(column.clone());
+                if !self.evidence.unknown_columns.contains(column) {
+                    self.evidence.unknown_columns.push(column.clone());
                 }
             }
         }
-        info.origins.iter().for_each(|origin| evidence.origin(origin));
         let counts = covers.is_none();
         let learns = self.decoding.learns && (counts || !info.knows_all_workloads());
-        if self.decoding.learns {
-            self.workloads.merge(&info.workloads);
-        }
-        evidence.covers.merge(covers.unwrap_or_default());
+        self.learn(&info);
+        self.evidence.covers.merge(covers.unwrap_or_default());
         let reader = file.read(if counts { &self.decoding.projection } else { &self.asked }, &wanted, None)?;
-        evidence.files.parts.row_groups += reader.skipped.row_groups;
-        evidence.files.parts.rows += reader.skipped.rows;
+        self.evidence.files.parts.row_groups += reader.skipped.row_groups;
+        self.evidence.files.parts.rows += reader.skipped.rows;
         for batch in reader {
             let batch = batch?;
             if counts {

@@ -4,6 +4,7 @@
 //! 1. Files are read a few chunks at a time, so memory is bounded by what is done with the rows.
 //! 2. A bad line is counted and passed over; a file that breaks off gives what stood before the break.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::ops::Range;
@@ -73,6 +74,31 @@ pub(crate) struct Decoding {
     pub counts: bool,
     /// Learn which pods belong to which workloads.
     pub learns: bool,
+}
+
+/// Lines so far, by their hashes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen(HashSet<u64>);
+
+/// Most lines that are compared with each other; beyond, lines that come again are not told.
+const MOST_COMPARED: usize = 4_000_000;
+
+impl Seen {
+    /// How many of these lines came before.
+    pub(crate) fn see(&mut self, hashes: Vec<u64>) -> u64 {
+        let mut again = |hash| if self.0.len() < MOST_COMPARED { !self.0.insert(hash) } else { self.0.contains(&hash) };
+        hashes.into_iter().map(|hash| u64::from(again(hash))).sum()
+    }
+
+    /// Likewise, or among these others.
+    pub(crate) fn see_beside(&mut self, others: &Self, hashes: Vec<u64>) -> u64 {
+        let (known, new): (Vec<u64>, Vec<u64>) = hashes.into_iter().partition(|hash| others.0.contains(hash));
+        known.len() as u64 + self.see(new)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// What came of one chunk.

@@ -173,6 +173,12 @@ struct Whole<'a> {
     evidence: Value,
 }
 
+/// Likewise, laid out for reading.
+pub(crate) fn write_pretty(value: &impl Serialize, out: &mut dyn Write) -> Result<()> {
+    write_value(value, PrettyFormatter::new(), out)?;
+    Ok(writeln!(out)?)
+}
+
 fn write_json(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
     let columns = answer.columns.iter().map(|(name, unit)| json!({"name": name, "unit": unit.name()})).collect();
     let whole = Whole {
@@ -182,8 +188,7 @@ fn write_json(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
         notes: &answer.notes,
         evidence: answer.evidence.json(answer.window),
     };
-    write_value(&whole, PrettyFormatter::new(), out)?;
-    Ok(writeln!(out)?)
+    write_pretty(&whole, out)
 }
 
 fn write_ndjson(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `lookback archive stats`: what an archive holds, and what it takes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::DateTime;
@@ -13,7 +13,7 @@ use parquet::file::metadata::RowGroupMetaData;
 use serde::Serialize;
 
 use crate::cli::{self, Words};
-use crate::render::{grouped, terminal};
+use crate::render::{grouped, terminal, write_pretty};
 use crate::session::Outcome;
 
 /// Rows and bytes of some part of an archive.
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &cli::Stats) -> Result<Outcome> {
     let stats = gather(&archive)?;
     let mut out = io::stdout().lock();
     match args.output {
-        Words::Json => writeln!(out, "{}", serde_json::to_string_pretty(&stats)?)?,
+        Words::Json => write_pretty(&stats, &mut out)?,
         Words::Text => write(&stats, &mut out)?,
     }
     Ok(Outcome::Answered)

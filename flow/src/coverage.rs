@@ -37,11 +37,15 @@ const MOST_REPORTS: usize = 4096;
 /// Most names of one kind that are counted apart; a hostile log could otherwise fill memory with them.
 const MOST_NAMES: usize = 100_000;
 
+/// Most minutes that are noted of a node, nearly two years of them.
+const MOST_MINUTES: usize = 1_000_000;
+
 /// What stands for the names beyond.
 const OTHERS: &str = "(others)";
 
 /// What was observed on one node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Node {
     pub events: u64,
     pub first: Option<i64>,
@@ -55,7 +59,8 @@ impl Node {
         self.events += other.events;
         self.first = earlier(self.first, other.first);
         self.last = later(self.last, other.last);
-        self.minutes.extend(other.minutes);
+        let room = MOST_MINUTES.saturating_sub(self.minutes.len());
+        self.minutes.extend(other.minutes.into_iter().take(room));
     }
 }
 
@@ -70,6 +75,7 @@ pub struct Lost {
 
 /// What some events cover. Times are nanoseconds since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Coverage {
     /// Events by kind.
     pub kinds: BTreeMap<String, u64>,
@@ -122,7 +128,7 @@ impl Coverage {
                 Some(at) => {
                     node.first = earlier(node.first, Some(at));
                     node.last = later(node.last, Some(at));
-                    if name == "flow" {
+                    if name == "flow" && node.minutes.len() < MOST_MINUTES {
                         node.minutes.insert(at.div_euclid(MINUTE));
                     }
                 }
@@ -187,12 +193,16 @@ impl Coverage {
 
     /// Flows name a node `cluster/node`, other events just `node`: where only one cluster has it, they are one.
     pub fn join_nodes(&mut self) {
-        let bare: Vec<String> = self.nodes.keys().filter(|name| !name.contains('/')).cloned().collect();
-        for name in bare {
-            let mut whole =
-                self.nodes.keys().filter(|other| other.rsplit_once('/').is_some_and(|(_, node)| node == name));
-            if let (Some(whole), None) = (whole.next().cloned(), whole.next())
-                && let Some(node) = self.nodes.remove(&name)
+        let mut whole: HashMap<String, Option<String>> = HashMap::new();
+        for name in self.nodes.keys() {
+            if let Some((_, node)) = name.rsplit_once('/') {
+                // Of two clusters none is meant.
+                whole.entry(node.to_owned()).and_modify(|name| *name = None).or_insert_with(|| Some(name.clone()));
+            }
+        }
+        for (bare, whole) in whole {
+            if let Some(whole) = whole
+                && let Some(node) = self.nodes.remove(&bare)
             {
                 self.nodes.entry(whole).or_default().merge(node);
             }

@@ -114,29 +114,36 @@ impl Chunks {
     /// # Errors
     /// When the source broke off.
     pub fn pass_over(&mut self, bytes: u64, mut see: impl FnMut(&[u8])) -> io::Result<()> {
-        let mut block = vec![0; 1 << 16];
-        let mut source = (&mut self.source).take(bytes);
-        let mut ended = true;
-        loop {
-            let read = match source.read(&mut block) {
-                Ok(0) => break,
-                Ok(n) => block.get(..n).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            self.next_line += memchr::memchr_iter(b'\n', read).count() as u64;
-            ended = read.ends_with(b"\n");
-            see(read);
-        }
-        if !ended {
+        // As chunks, so that a line which is too long counts as it does when it is read.
+        let (mut left, mut ended) = (bytes, true);
+        while left > 0
+            && let Some(chunk) = self.next_chunk()?
+        {
+            let until = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.bytes.len());
+            let (before, after) = chunk.bytes.split_at(until);
+            see(before);
+            left -= until as u64;
+            ended = before.ends_with(b"\n");
             // The last line had no line feed then; the one that it has now is no line of its own.
-            let mut feed = [0];
-            match self.source.read(&mut feed)? {
-                1 if feed == *b"\n" => {
-                    see(&feed);
-                    self.next_line += 1;
+            let feed = after.strip_prefix(b"\n").filter(|_| !ended && left == 0);
+            if feed.is_some() {
+                see(b"\n");
+                ended = true;
+            }
+            let after = feed.unwrap_or(after);
+            self.next_line -= memchr::memchr_iter(b'\n', after).count() as u64;
+            self.rest.splice(..0, after.iter().copied());
+        }
+        if !ended && left == 0 && self.rest.is_empty() {
+            // It may be the first byte of the next chunk.
+            if let Some(chunk) = self.next_chunk()? {
+                let feed = chunk.bytes.strip_prefix(b"\n");
+                if feed.is_some() {
+                    see(b"\n");
                 }
-                n => self.rest.extend_from_slice(feed.get(..n).unwrap_or_default()),
+                let after = feed.unwrap_or(&chunk.bytes);
+                self.next_line -= memchr::memchr_iter(b'\n', after).count() as u64;
+                self.rest.splice(..0, after.iter().copied());
             }
         }
         Ok(())

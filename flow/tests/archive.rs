@@ -50,7 +50,7 @@ fn export(root: &Path) -> Vec<String> {
     let archive = Archive::at(root).unwrap();
     let written = write_lines(&archive, None, &mut out, |_| ()).unwrap();
     let lines: Vec<String> = String::from_utf8(out).unwrap().lines().map(str::to_owned).collect();
-    assert_eq!(written, lines.len() as u64);
+    assert_eq!(written.lines, lines.len() as u64);
     lines
 }
 

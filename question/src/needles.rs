@@ -50,12 +50,13 @@ impl Visitor for Places {
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         if let [from] = select.from.as_slice()
             && from.joins.is_empty()
-            && let TableFactor::Table { name, .. } = &from.relation
+            && let TableFactor::Table { name, alias, .. } = &from.relation
             && is_of_events(&name.to_string())
         {
+            let table = alias.as_ref().map_or_else(|| name.to_string(), |alias| alias.name.value.clone());
             let mut needle = Needle::new();
             if let Some(condition) = &select.selection {
-                collect(condition, &mut needle);
+                collect(condition, &table, &mut needle);
             }
             self.needles.push(needle);
         }
@@ -67,24 +68,25 @@ fn is_of_events(name: &str) -> bool {
     OF_EVENTS.iter().any(|table| name.eq_ignore_ascii_case(table))
 }
 
-/// The clauses of a condition, as far as they are understood.
-fn collect(condition: &Expr, needle: &mut Needle) {
+/// The clauses of a condition on this table, as far as they are understood.
+fn collect(condition: &Expr, table: &str, needle: &mut Needle) {
     match condition {
-        Expr::Nested(inner) => collect(inner, needle),
+        Expr::Nested(inner) => collect(inner, table, needle),
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
-            collect(left, needle);
-            collect(right, needle);
+            collect(left, table, needle);
+            collect(right, table, needle);
         }
-        other => needle.extend(clause(other)),
+        other => needle.extend(clause(other, table)),
     }
 }
 
-fn clause(condition: &Expr) -> Option<Clause> {
+fn clause(condition: &Expr, table: &str) -> Option<Clause> {
+    let columns = |expr| columns(expr, table);
     match condition {
-        Expr::Nested(inner) => clause(inner),
+        Expr::Nested(inner) => clause(inner, table),
         Expr::BinaryOp { left, op: BinaryOperator::Or, right } => {
-            let mut either = clause(left)?;
-            either.extend(clause(right)?);
+            let mut either = clause(left, table)?;
+            either.extend(clause(right, table)?);
             Some(either)
         }
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
@@ -105,10 +107,14 @@ fn clause(condition: &Expr) -> Option<Clause> {
 }
 
 /// The stored text columns one of which holds the value of this one.
-fn columns(expr: &Expr) -> Option<Vec<ColumnId>> {
+fn columns(expr: &Expr, table: &str) -> Option<Vec<ColumnId>> {
     let name = match expr {
         Expr::Identifier(name) => name,
-        Expr::CompoundIdentifier(names) => names.last()?,
+        // A name of another table is one of a query around this one.
+        Expr::CompoundIdentifier(names) => match names.as_slice() {
+            [of, name] if of.value.eq_ignore_ascii_case(table) => name,
+            _ => return None,
+        },
         _ => return None,
     };
     let name = name.value.to_lowercase();

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use lookback_flow::columns::ColumnId;
 use lookback_question::bind::{Bound, Literal, Scope};
 use lookback_question::catalogue::Catalogue;
 use proptest::prelude::*;
@@ -251,4 +252,73 @@ fn only_a_query_passes() {
         }
     }
     assert!(bind("SELECT 1 INTO x FROM flows", &Literal::Null).is_err());
+}
+
+/// The conditions that files are passed over by, as text.
+fn needles(sql: &str) -> Vec<String> {
+    let catalogue = Catalogue::load(&[]).unwrap();
+    let bound = Bound::new(sql, "query", &BTreeMap::new(), &catalogue).unwrap();
+    let clause = |clause: &Vec<(ColumnId, String)>| {
+        clause.iter().map(|(id, text)| format!("{}={text}", id.column().name)).collect::<Vec<_>>().join("|")
+    };
+    bound
+        .needles(&Scope::default())
+        .iter()
+        .map(|needle| needle.iter().map(clause).collect::<Vec<_>>().join("&"))
+        .collect()
+}
+
+#[test]
+fn conditions_that_surely_hold_are_found() {
+    for (sql, expected) in [
+        ("SELECT * FROM drops WHERE client = 'a'", "verdict=DROPPED"),
+        ("SELECT * FROM flows WHERE source_pod = 'a'", "source_pod=a"),
+        (
+            "SELECT * FROM flows f WHERE f.source_pod = 'it''s' AND (verdict = 'DROPPED')",
+            "source_pod=it's&verdict=DROPPED",
+        ),
+        (
+            "SELECT * FROM flows WHERE 'a' = source_pod OR destination_pod IN ('b', 'c')",
+            "source_pod=a|destination_pod=b|destination_pod=c",
+        ),
+        ("SELECT * FROM flows WHERE client_pod = 'a' AND source_port > 5", "source_pod=a|destination_pod=a"),
+        (
+            "SELECT * FROM (SELECT verdict FROM flows WHERE source_ip = 'x') AS t WHERE verdict = 'DROPPED'",
+            "source_ip=x",
+        ),
+    ] {
+        assert_eq!(needles(sql), [expected], "{sql}");
+    }
+    let both = "SELECT time FROM flows WHERE source_pod = 'a' UNION ALL SELECT time FROM flows WHERE dns_query = 'b'";
+    assert_eq!(needles(both), ["source_pod=a", "dns_query=b"]);
+}
+
+#[test]
+fn where_any_row_may_be_needed_nothing_is_passed_over() {
+    for sql in [
+        "SELECT * FROM flows",
+        "SELECT * FROM flows WHERE NOT source_pod = 'a'",
+        "SELECT * FROM flows WHERE source_pod <> 'a'",
+        "SELECT * FROM flows WHERE source_pod = 'a' OR source_port = 5",
+        "SELECT * FROM flows WHERE source_pod NOT IN ('a')",
+        "SELECT * FROM flows WHERE upper(source_pod) = 'A'",
+        "SELECT * FROM flows WHERE source_pod = destination_pod",
+        "SELECT * FROM flows WHERE source_port = 5",
+        "SELECT * FROM flows WHERE client = 'shop/web'",
+        "SELECT * FROM flows a JOIN flows b ON a.uuid = b.uuid WHERE a.source_pod = 'a'",
+        "SELECT * FROM flows, lost_events WHERE source_pod = 'a'",
+        "SELECT * FROM flows WHERE source_pod = 'a' UNION ALL SELECT * FROM flows",
+        "SELECT * FROM flows WHERE source_pod = 'a' AND uuid IN (SELECT uuid FROM flows)",
+        "SELECT * FROM flows a WHERE EXISTS (SELECT 1 FROM flows b WHERE a.source_pod = 'a')",
+        "WITH flows AS (SELECT * FROM events) SELECT * FROM flows WHERE source_pod = 'a'",
+        "SELECT source_pod FROM (SELECT destination_pod AS source_pod FROM flows) AS t WHERE source_pod = 'a'",
+        "SELECT * FROM connections WHERE client = 'a'",
+    ] {
+        assert_eq!(needles(sql), [""; 0], "{sql}");
+    }
+    let scope = Scope { service: Some("a".to_owned()), ..Scope::default() };
+    let catalogue = Catalogue::load(&[]).unwrap();
+    let bound =
+        Bound::new("SELECT * FROM flows WHERE source_pod = 'a'", "query", &BTreeMap::new(), &catalogue).unwrap();
+    assert!(bound.needles(&scope).is_empty());
 }

@@ -82,6 +82,7 @@ impl Checking {
         let silent: i64 = silences.iter().map(|(from, to)| to - from).sum();
         let silence = match silences.len() {
             0 => "never silent for 5 minutes".to_owned(),
+            1 => format!("silent for {}", human_span(silent)),
             count => format!("silent for {} in {count} stretches", human_span(silent)),
         };
         format!("{name}: {events} events, {} to {}, {silence}", rfc3339(first), rfc3339(last))
@@ -93,7 +94,10 @@ impl Checking {
         let back = logs().map(|origin| origin.furthest_back_ns).max().unwrap_or_default();
         match lines {
             0 => "every log was in the order of time".to_owned(),
-            lines => format!("{} lines stood after a later one, by up to {}", grouped(lines.into()), human_span(back)),
+            lines => {
+                let (count, lines) = (grouped(lines.into()), plural(lines, "line", "lines"));
+                format!("{count} {lines} stood after a later one, by up to {}", human_span(back))
+            }
         }
     }
 

@@ -160,6 +160,122 @@ fn of_a_log_that_has_grown_only_what_is_new_is_imported() {
 }
 
 #[test]
+fn a_line_that_is_too_long_counts_the_same_when_its_log_has_grown() {
+    let folder = Folder::new();
+    let archive = archive(&folder);
+    let endless = "x".repeat(40 << 20) + "\n";
+    let log = folder.file("a.log", flows(0..1) + &endless + &flows(1..10));
+    assert!(import(&[&log], &archive).err.contains("wrote   10 rows"));
+    folder.file("a.log", flows(0..1) + &endless + &flows(1..11));
+    assert!(import(&[&log], &archive).err.contains("wrote   1 rows"));
+    assert_eq!(export(&archive).join("\n") + "\n", flows(0..11));
+}
+
+#[test]
+fn a_damaged_parquet_file_is_imported_as_far_as_it_goes_and_once() {
+    let folder = Folder::new();
+    let log = folder.file("a.log", flows(0..40_000));
+    assert_eq!(import(&[&log], &archive(&folder)).code, Some(0));
+    let file = files(&folder.path().join("archive"), ".parquet").remove(0);
+    let mut bytes = fs::read(file).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle..middle + 200].fill(0xff);
+    let damaged = folder.file("damaged.parquet", bytes);
+    let other = folder.path().join("other").display().to_string();
+    let first = import(&[&damaged], &other);
+    assert!(first.err.contains("warning "), "{}", first.err);
+    let rows = export(&other).len();
+    assert!(rows < 40_000);
+    assert!(import(&[&damaged], &other).err.contains("is in the archive already"));
+    assert_eq!(export(&other).len(), rows);
+}
+
+#[test]
+fn a_log_in_which_there_is_nothing_leaves_no_record() {
+    let folder = Folder::new();
+    let log = folder.file("empty.log", "");
+    for _ in 0..2 {
+        assert_eq!(import(&[&log], &archive(&folder)).code, Some(0));
+    }
+    assert!(files(&folder.path().join("archive"), ".json").is_empty());
+}
+
+#[test]
+fn what_is_not_an_archive_s_own_is_never_removed() {
+    let folder = Folder::new();
+    let log = folder.file("a.log", flows(0..10));
+    let thesis = folder.file("archive/importing/thesis.txt", "ten years");
+    assert_eq!(import(&[&log], &archive(&folder)).code, Some(0));
+    assert_eq!(fs::read_to_string(thesis).unwrap(), "ten years");
+    let onto = import(&[&log], &folder.file("a.txt", "text"));
+    assert!(onto.error().contains("no archive"));
+}
+
+#[test]
+fn a_log_of_odd_times_and_names_takes_few_files_and_loses_nothing() {
+    let folder = Folder::new();
+    let line = |n: u32| {
+        let day = 1 + n * 7919 % 28;
+        flow(n % 86_400, "shop")
+            .replace("2026-03-01", &format!("20{:02}-{:02}-{day:02}", 10 + n % 60, 1 + n % 12))
+            .replace("node-a", &format!("node-{n}"))
+    };
+    let lines: String = (0..1500).map(line).collect();
+    assert_eq!(import(&[&folder.file("a.log", &lines)], &archive(&folder)).code, Some(0));
+    let mut exported = export(&archive(&folder));
+    let mut expected: Vec<String> = lines.lines().map(str::to_owned).collect();
+    exported.sort();
+    expected.sort();
+    assert!(exported == expected, "{} lines of {}", exported.len(), expected.len());
+    let count = files(&folder.path().join("archive"), ".parquet").len();
+    assert!(count < 600, "{count} files");
+    // What has no folder of its own is found by its time all the same.
+    let query = "SELECT CAST(count(*) AS BIGINT) AS n FROM flows";
+    let of_2015 = ["-q", "-o", "csv", "--since", "2015-01-01", "--until", "2016-01-01"];
+    let ask = |input: &str| lookback(&[&["sql", query, input], &of_2015[..]].concat()).answer();
+    assert_eq!(ask(&archive(&folder)), ask(&folder.path().join("a.log").display().to_string()));
+}
+
+#[test]
+fn a_node_that_is_silent_in_the_hours_read_is_told() {
+    let folder = Folder::new();
+    let other = |second: u32| flow(second, "shop").replace("node-a", "node-b");
+    let lines: String = (0..180u32).map(|minute| flow(minute * 60, "shop")).collect();
+    let silent: String = (0..30u32).map(|minute| other(minute * 60)).collect();
+    let log = folder.file("a.log", lines + &silent);
+    assert_eq!(import(&[&log], &archive(&folder)).code, Some(0));
+    let ask = |input: &str| lookback(&["ask", "verdicts", input, "--last", "10m"]).err;
+    assert!(ask(&log).contains("node-b was silent"));
+    let run = ask(&archive(&folder));
+    assert!(run.contains("node-b observed nothing in the hours that were read"), "{run}");
+}
+
+#[test]
+fn files_of_a_later_version_are_told_of_by_every_command() {
+    let folder = Folder::new();
+    let newer = testdata("compat-parquet/schema-3.parquet");
+    let word = "written by a later version";
+    assert!(lookback(&["export", &newer, "-o", &folder.path().join("x").display().to_string()]).err.contains(word));
+    assert!(import(&[&newer], &archive(&folder)).err.contains(word));
+    assert!(lookback(&["check", &newer]).out.contains("newer-schema"));
+}
+
+#[test]
+fn export_tells_what_it_could_not_read_and_writes_whole_files() {
+    let folder = Folder::new();
+    let run = lookback(&["export", &testdata("hostile"), "-o", &folder.path().join("x.log").display().to_string()]);
+    assert!(run.err.contains("73 rejected: "), "{}", run.err);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    let log = folder.file("a.log", flows(0..10));
+    assert_eq!(import(&[&log], &archive(&folder)).code, Some(0));
+    let within = lookback(&["export", &archive(&folder), "-o", &format!("{}/x.log", archive(&folder))]);
+    assert!(within.error().contains("is an input, or within one"));
+    // What is no file is written to as it is.
+    assert_eq!(lookback(&["export", &log, "-q", "-o", "/dev/null"]).code, Some(0));
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
 fn an_archive_and_logs_answer_together() {
     let folder = Folder::new();
     let (old, new) = (folder.file("old.log", flows(0..5000)), folder.file("new.log", flows(5000..9000)));

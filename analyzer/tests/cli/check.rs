@@ -117,7 +117,7 @@ fn signs_of_filters_and_masks_are_found() {
 fn disorder_and_versions_are_told() {
     let folder = Folder::new();
     let (run, _) = check(&[&folder.file("a.log", flow(60, "shop") + &flow(58, "shop") + &flow(61, "shop"))]);
-    assert!(run.out.contains("1 lines stood after a later one, by up to 2.000s"), "{}", run.out);
+    assert!(run.out.contains("1 line stood after a later one, by up to 2.000s"), "{}", run.out);
     let (run, _) = check(&[&testdata("compat/1.19.log")]);
     assert!(run.out.contains("flows made by 1.19.3+g00000000; Cilium 1.19 or later, by "), "{}", run.out);
     let (run, _) = check(&[&testdata("compat/1.9.json")]);
@@ -148,6 +148,49 @@ fn an_archive_that_was_changed_is_found() {
         assert!(kinds.iter().any(|found| found == kind), "{kind} in {kinds:?}");
     }
     assert!(run.out.contains("is gone, with 30 rows"), "{}", run.out);
+}
+
+#[test]
+fn lines_of_a_log_and_of_its_archive_are_duplicates() {
+    let folder = Folder::new();
+    let archive = folder.path().join("archive").display().to_string();
+    let log = folder.file("a.log", whole() + &flow(3600, "shop"));
+    assert_eq!(lookback(&["import", "-q", &log, "-o", &archive]).code, Some(0));
+    let (run, _) = check(&[&archive, &log]);
+    assert!(run.out.contains("duplicates       31 lines"), "{}", run.out);
+}
+
+#[test]
+fn what_drives_a_terminal_is_shown_and_not_done() {
+    let folder = Folder::new();
+    let archive = folder.path().join("archive").display().to_string();
+    let node = r"n\u001b]0;x\u0007\u009b31m\u202e";
+    let log = folder.file("a.log", whole().replace("node-a", node));
+    let runs = [
+        lookback(&["import", &log, "-o", &archive]),
+        lookback(&["check", &archive]),
+        lookback(&["check", &archive, "-o", "json"]),
+        lookback(&["archive", "stats", &archive]),
+        lookback(&["archive", "stats", &archive, "-o", "json"]),
+        lookback(&["ask", "verdicts", &archive]),
+    ];
+    for run in runs {
+        let text = run.out + &run.err;
+        assert!(
+            text.contains('n') && !text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_broken_record_is_a_finding() {
+    let folder = Folder::new();
+    let archive = folder.path().join("archive").display().to_string();
+    assert_eq!(lookback(&["import", "-q", &folder.file("a.log", full(&whole())), "-o", &archive]).code, Some(0));
+    fs::write(folder.path().join("archive/imports/00000001.json"), "{").unwrap();
+    let (_, kinds) = check(&[&archive]);
+    assert_eq!(kinds, ["broken-record"]);
 }
 
 #[test]

@@ -76,6 +76,12 @@ impl ContentHasher {
         self.open.extend_from_slice(open);
     }
 
+    /// Whether this content is what has come so far.
+    #[must_use]
+    pub fn is(&self, content: &Content) -> bool {
+        self.bytes == content.bytes && self.clone().finish().sha256 == content.sha256
+    }
+
     #[must_use]
     pub fn finish(self) -> Content {
         let head_sha256 = match self.head {
@@ -132,7 +138,7 @@ pub fn compare(path: &Path, mut with_head: impl FnMut(&str) -> Vec<Content>) -> 
             hasher.update(before);
             rest = after;
             let content = next.remove(0);
-            if hasher.clone().finish().sha256 == content.sha256 {
+            if hasher.is(&content) {
                 longest = Some(content);
             }
         }

@@ -25,6 +25,7 @@ pub const IMPORTS: &str = "imports";
 pub const IMPORTING: &str = "importing";
 
 const COMMIT: &str = "commit.json";
+const UNFINISHED: &str = "commit.json.tmp";
 const LOCK: &str = "lock";
 
 /// One import.
@@ -119,7 +120,10 @@ impl Journal {
         }
         for entry in fs::read_dir(&importing).map_err(ArchiveError::io(&importing))? {
             let path = entry.map_err(ArchiveError::io(&importing))?.path();
-            if path.file_name().is_none_or(|name| name != LOCK) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // What an import leaves behind, and nothing else that may be there.
+            let staged = name.strip_suffix(".parquet").is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
+            if staged || name == UNFINISHED {
                 fs::remove_file(&path).map_err(ArchiveError::io(&path))?;
             }
         }
@@ -128,7 +132,7 @@ impl Journal {
 
     /// Makes an import part of the archive.
     pub(super) fn commit(&self, import: &Import) -> Result<(), ArchiveError> {
-        let (path, unfinished) = (self.commit_path(), self.importing().join("commit.json.tmp"));
+        let (path, unfinished) = (self.commit_path(), self.importing().join(UNFINISHED));
         let text =
             serde_json::to_vec_pretty(import).map_err(|error| ArchiveError::Journal { path: path.clone(), error })?;
         let write = || {
@@ -175,8 +179,8 @@ impl Journal {
         for entry in entries {
             let path = entry.map_err(ArchiveError::io(&folder))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            records
-                .extend(name.strip_suffix(".json").and_then(|number| number.parse().ok()).map(|number| (number, path)));
+            let number = name.strip_suffix(".json").and_then(|number| number.parse::<u32>().ok());
+            records.extend(number.map(|number| (u64::from(number), path)));
         }
         records.sort_unstable();
         Ok(records)

@@ -91,6 +91,15 @@ pub fn file_name(node: &str, start: Option<i64>, sequence: u64) -> String {
     format!("{}-{start}-{sequence:08}.parquet", safe(node))
 }
 
+/// The node that a file's name tells, as far as it is part of it.
+#[must_use]
+pub fn node_of(file: &Path) -> Option<String> {
+    let mut parts = file.file_stem()?.to_str()?.rsplitn(3, '-');
+    let (sequence, start, node) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_ours = sequence.len() >= 8 && sequence.bytes().all(|b| b.is_ascii_digit()) && start != "untimed";
+    is_ours.then(|| node.to_owned())
+}
+
 /// A node's name as part of a file's: nothing of it can lead elsewhere, hide the file or look like a flag.
 fn safe(node: &str) -> String {
     let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' };
@@ -159,5 +168,7 @@ mod tests {
             assert!(name.len() < 120 && name.starts_with(|c: char| c.is_ascii_alphanumeric()), "{name}");
         }
         assert_eq!(file_name("kind/worker-1", Some(0), 7), "kind_worker-1-19700101T000000Z-00000007.parquet");
+        assert_eq!(node_of(Path::new(&file_name("worker-1", Some(0), 7))).as_deref(), Some("worker-1"));
+        assert_eq!(node_of(Path::new("part-0.parquet")), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Archive → lines, in the order of time.
 //!
-//! Files are in order each; they are merged as far as they overlap. Lines of the same time come in the order in which they
-//! were imported, lines without a time last.
+//! Files are in order each; they are merged as far as they overlap. Lines of the same time come in the order in which their
+//! files were made, within a file in the order in which they were imported; lines without a time last.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -23,7 +23,15 @@ const ROWS: usize = 128 * 1024;
 /// Fewest and most rows of one file decoded at a time.
 const BATCH: (usize, usize) = (256, 16 * 1024);
 
-/// Writes the lines of a window, or all of them; gives their number.
+/// What was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    pub lines: u64,
+    /// Files that a later version wrote.
+    pub newer: u64,
+}
+
+/// Writes the lines of a window, or all of them.
 ///
 /// # Errors
 /// When a file cannot be read, or the lines cannot be written.
@@ -32,7 +40,7 @@ pub fn write_lines(
     window: Option<(i64, i64)>,
     out: &mut dyn Write,
     mut progress: impl FnMut(u64),
-) -> Result<u64, MergeError> {
+) -> Result<Written, MergeError> {
     let inside = |hour: &Hour| match (window, hour.span()) {
         (Some((since, until)), Some((first, last))) => first <= until && last >= since,
         _ => true,
@@ -40,7 +48,7 @@ pub fn write_lines(
     let hours: Vec<Hour> = archive.hours()?.into_iter().filter(inside).collect();
     let mut hours: VecDeque<HourFiles> = archive.files(&hours)?.into();
     let wanted = Wanted { window, ..Wanted::default() };
-    let mut merge = Merge { heap: BinaryHeap::new(), cursors: Vec::new(), written: 0 };
+    let mut merge = Merge { heap: BinaryHeap::new(), cursors: Vec::new(), written: Written::default() };
     // Files of no known time may hold any, and are merged with all others.
     let untimed = hours.pop_back_if(|files| files.hour == Hour(None));
     merge.open(untimed.iter().flat_map(|files| &files.files), &wanted)?;
@@ -66,7 +74,7 @@ struct Merge {
     /// The next row of each open file: its time, the file's place in the order of import, the cursor.
     heap: BinaryHeap<Reverse<(i64, u64, usize)>>,
     cursors: Vec<Option<Cursor>>,
-    written: u64,
+    written: Written,
 }
 
 impl Merge {
@@ -78,7 +86,7 @@ impl Merge {
         let files = files.into_iter();
         let batch_rows = (ROWS / files.clone().count().max(1)).clamp(BATCH.0, BATCH.1);
         for path in files {
-            if let Some(cursor) = Cursor::open(path, wanted, batch_rows)? {
+            if let Some(cursor) = Cursor::open(path, wanted, batch_rows, &mut self.written.newer)? {
                 self.heap.push(Reverse((cursor.time(), cursor.sequence, self.cursors.len())));
                 self.cursors.push(Some(cursor));
             }
@@ -103,9 +111,9 @@ impl Merge {
             let Some(cursor) = slot.as_mut() else { continue };
             if window.is_none_or(|(since, until)| time >= since && time <= until && time != UNTIMED) {
                 out.write_all(cursor.line().as_bytes())?;
-                self.written += 1;
-                if self.written.is_multiple_of(4096) {
-                    progress(self.written);
+                self.written.lines += 1;
+                if self.written.lines.is_multiple_of(4096) {
+                    progress(self.written.lines);
                 }
             }
             if cursor.advance()? {
@@ -134,8 +142,9 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn open(path: &Path, wanted: &Wanted, batch_rows: usize) -> Result<Option<Self>, ArchiveError> {
+    fn open(path: &Path, wanted: &Wanted, batch_rows: usize, newer: &mut u64) -> Result<Option<Self>, ArchiveError> {
         let file = SegmentFile::open(path).map_err(ArchiveError::segment(path))?;
+        *newer += u64::from(file.info.is_newer());
         let sequence = file.info.sequence;
         let reader = file.read(&Projection::all(), wanted, Some(batch_rows)).map_err(ArchiveError::segment(path))?;
         let mut cursor = Self {

@@ -40,6 +40,8 @@ pub(super) struct Partition {
     /// Inputs that they come from.
     inputs: BTreeSet<usize>,
     pub runs: Vec<Run>,
+    /// When rows were last added.
+    pub used: u64,
 }
 
 impl Partition {

@@ -28,8 +28,9 @@ pub struct Limits {
     pub unwritten: usize,
     /// Files being written at a time.
     pub files: usize,
-    /// Hours and nodes told apart in one import. What comes beyond, from a log of nothing but odd times and names, goes to
-    /// the files of no known time, which every reader looks into.
+    /// Hours and nodes that are told apart at a time. As many are in all, and one more for every 256 rows: what comes
+    /// beyond, from a log of nothing but odd times and names, goes to the files of no known time, which every reader looks
+    /// into. So files hold some rows, whatever is in a log.
     pub partitions: usize,
     /// After so many rows, inputs or partitions an import is committed at the end of an input, so that little is done
     /// again if it is killed.
@@ -45,13 +46,19 @@ impl Default for Limits {
             waiting: 96 << 20,
             unwritten: 96 << 20,
             files: 48,
-            partitions: 4096,
+            partitions: 512,
             commit_rows: 4_000_000,
             commit_inputs: 1024,
             commit_partitions: 256,
         }
     }
 }
+
+/// Bytes that a batch of a few rows takes whatever is in them.
+const BATCH_BYTES: usize = 25_000;
+
+/// Rows that a partition is worth.
+const ROWS_OF_PARTITION: u64 = 256;
 
 /// Writes to an archive. What was not committed when it is dropped is cleared away.
 #[derive(Debug)]
@@ -65,6 +72,8 @@ pub struct ArchiveWriter {
     known: HashMap<String, Vec<Content>>,
     sequence: u64,
     partitions: BTreeMap<Key, Partition>,
+    /// Partitions since the last commit, those that were closed, too.
+    begun: u64,
     files: Vec<ImportedFile>,
     inputs: Vec<ImportedInput>,
     /// The input that rows come from now.
@@ -99,13 +108,18 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`Self::open`].
     pub fn with_limits(root: &Path, limits: Limits) -> Result<Self, ArchiveError> {
-        if Archive::at(root).is_none() && !root.join(IMPORTING).is_dir() {
+        if root.exists() && !root.is_dir() {
+            return Err(ArchiveError::Foreign(root.to_owned()));
+        }
+        let journal = Journal::new(root);
+        if Archive::at(root).is_none() {
             fs::create_dir_all(root).map_err(ArchiveError::io(root))?;
-            if fs::read_dir(root).map_err(ArchiveError::io(root))?.next().is_some() {
+            // An import that was killed at its very beginning leaves this one folder behind.
+            let mut entries = fs::read_dir(root).map_err(ArchiveError::io(root))?;
+            if !entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == IMPORTING)) {
                 return Err(ArchiveError::Foreign(root.to_owned()));
             }
         }
-        let journal = Journal::new(root);
         let lock = journal.lock()?;
         for folder in [FLOWS, super::journal::IMPORTS] {
             let folder = root.join(folder);
@@ -128,6 +142,7 @@ impl ArchiveWriter {
             known,
             sequence,
             partitions: BTreeMap::new(),
+            begun: 0,
             files: Vec::new(),
             inputs: Vec::new(),
             reading: String::new(),
@@ -156,18 +171,26 @@ impl ArchiveWriter {
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArchiveError> {
         let input = self.inputs.len();
         self.rows += batch.num_rows() as u64;
-        let bytes = batch.get_array_memory_size();
+        let each = batch.get_array_memory_size() / batch.num_rows().max(1);
+        let mut rows_of: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
         for (key, rows) in partition(batch) {
-            let share = bytes / batch.num_rows().max(1) * rows.as_ref().map_or(batch.num_rows(), Array::len);
-            let rows = match rows {
-                Some(rows) => self.at_staging(take_record_batch(batch, &rows))?,
-                None => batch.clone(),
+            let key = self.admit(key)?;
+            rows_of.entry(key).or_default().extend(rows);
+        }
+        let whole = rows_of.len() == 1;
+        for (key, mut rows) in rows_of {
+            rows.sort_unstable();
+            let bytes = BATCH_BYTES + each * rows.len();
+            let rows = if whole {
+                batch.clone()
+            } else {
+                self.at_staging(take_record_batch(batch, &UInt32Array::from(rows)))?
             };
-            let full = self.partitions.len() >= self.limits.partitions && !self.partitions.contains_key(&key);
-            let key = if full { Key { hour: Hour(None), node: "others".to_owned() } } else { key };
+            self.clock += 1;
             let partition = self.partitions.entry(key.clone()).or_default();
-            partition.add(rows, share, input);
-            self.waiting += share;
+            partition.used = self.clock;
+            partition.add(rows, bytes, input);
+            self.waiting += bytes;
             if partition.rows >= self.limits.block_rows {
                 self.write(&key, false)?;
             }
@@ -178,6 +201,30 @@ impl ArchiveWriter {
             self.write(&key, rows < self.limits.block_rows / 16)?;
         }
         Ok(())
+    }
+
+    /// Where rows of an hour and node go. The partition that was not added to for the longest time makes room for another.
+    fn admit(&mut self, key: Key) -> Result<Key, ArchiveError> {
+        if self.partitions.contains_key(&key) {
+            return Ok(key);
+        }
+        if self.begun >= self.limits.partitions as u64 + self.rows / ROWS_OF_PARTITION {
+            return Ok(Key { hour: Hour(None), node: "others".to_owned() });
+        }
+        self.begun += 1;
+        if self.partitions.len() >= self.limits.partitions {
+            let oldest = self.partitions.iter().min_by_key(|(_, partition)| partition.used);
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
+                self.write(&oldest, true)?;
+                for run in self.partitions.remove(&oldest).unwrap_or_default().runs {
+                    self.close(&oldest, run)?;
+                }
+            }
+        }
+        // It takes its place at once: another one of the same rows must not be counted for it.
+        self.clock += 1;
+        self.partitions.entry(key.clone()).or_default().used = self.clock;
+        Ok(key)
     }
 
     /// The input that was begun is read to its end.
@@ -208,7 +255,11 @@ impl ArchiveWriter {
                 self.close(&key, run)?;
             }
         }
-        if self.inputs.is_empty() && self.files.is_empty() {
+        // A log in which there was nothing, or which is none, leaves no trace, however often it comes.
+        let empty = |origin: &Origin| origin.lines == 0 && origin.broken.is_none();
+        let nothing = |input: &ImportedInput| input.content.is_none() || input.origins.iter().all(empty);
+        if self.files.is_empty() && self.inputs.iter().all(nothing) {
+            self.inputs.clear();
             return Ok(());
         }
         let import = Import {
@@ -221,7 +272,7 @@ impl ArchiveWriter {
         self.done.rows += import.files.iter().map(|file| file.rows).sum::<u64>();
         self.done.bytes += import.files.iter().map(|file| file.bytes).sum::<u64>();
         self.done.files += import.files.len() as u64;
-        self.rows = 0;
+        (self.rows, self.begun) = (0, 0);
         Ok(())
     }
 
@@ -331,8 +382,8 @@ impl Drop for ArchiveWriter {
     }
 }
 
-/// Which rows of a batch go where; `None` for all of them.
-fn partition(batch: &RecordBatch) -> Vec<(Key, Option<UInt32Array>)> {
+/// Which rows of a batch belong to which hour and node.
+fn partition(batch: &RecordBatch) -> BTreeMap<Key, Vec<u32>> {
     let column = |name| ColumnId::of(name).and_then(|id| batch.column_by_name(id.column().name));
     let times = column("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
     let nodes = column("node_name").and_then(|nodes| nodes.as_dictionary_opt::<Int32Type>());
@@ -350,10 +401,5 @@ fn partition(batch: &RecordBatch) -> Vec<(Key, Option<UInt32Array>)> {
         let node = name.rsplit_once('/').map_or(name, |(_, node)| node).to_owned();
         by_key.entry(Key { hour, node }).or_default().extend(rows);
     }
-    let whole = by_key.len() == 1;
-    let rows = |mut rows: Vec<u32>| {
-        rows.sort_unstable();
-        (!whole).then(|| UInt32Array::from(rows))
-    };
-    by_key.into_iter().map(|(key, of)| (key, rows(of))).collect()
+    by_key
 }

@@ -41,6 +41,8 @@ pub struct Origin {
     pub disordered: u64,
     /// By how much the most disordered one was older, in nanoseconds.
     pub furthest_back_ns: i64,
+    /// Lines that stood in it, or in another log of the same import, before; as far as they were compared.
+    pub repeated: u64,
     #[serde(skip_serializing_if = "Oddities::is_empty")]
     pub oddities: Oddities,
 }
@@ -122,7 +124,7 @@ impl SegmentInfo {
         let is_log = |origin: &Origin| {
             let oddities = &origin.oddities;
             let counts = [&origin.rejected, &oddities.unknown_fields, &oddities.unknown_values, &oddities.mistyped];
-            let numbers = [origin.lines, origin.disordered, oddities.more];
+            let numbers = [origin.lines, origin.disordered, origin.repeated, oddities.more];
             counts.into_iter().flat_map(BTreeMap::values).copied().chain(numbers).all(|count| count <= MOST_LINES)
                 && time(origin.furthest_back_ns)
         };

@@ -22,6 +22,9 @@ use crate::rows::Projection;
 /// Rows of a batch that is read.
 const BATCH_ROWS: usize = 16_384;
 
+/// Most rows of a file; sums of files stay far from their limits.
+const MOST_ROWS: u64 = 1 << 40;
+
 /// A file whose footer was read.
 #[derive(Debug)]
 pub struct SegmentFile {
@@ -63,7 +66,12 @@ impl SegmentFile {
         let names = schema.fields().iter().map(|field| field.name());
         let unknown = names.filter(|name| known(name).is_none() && *name != UUID_TEXT).cloned().collect();
         let facts = metadata.metadata().file_metadata();
-        let rows = u64::try_from(facts.num_rows()).unwrap_or_default();
+        let rows = u64::try_from(facts.num_rows()).unwrap_or(u64::MAX);
+        let groups =
+            metadata.metadata().row_groups().iter().try_fold(0i64, |sum, group| sum.checked_add(group.num_rows()));
+        if rows > MOST_ROWS || groups != Some(facts.num_rows()) {
+            return Err(SegmentError::Broken("its number of rows cannot be true".to_owned()));
+        }
         let info = SegmentInfo::read(facts);
         Ok(Self { file, metadata, rows, info, unknown })
     }
