@@ -28,6 +28,13 @@ const PAGE_ROWS: usize = 32 * 1024;
 /// Level of zstd.
 const ZSTD_LEVEL: i32 = 6;
 
+/// How many values a bloom filter is laid out for; with more it lets more through. It takes that much memory while a row
+/// group is written, and what it needs in the file.
+fn values(column: &Column) -> u64 {
+    let rows = GROUP_ROWS as u64;
+    if matches!(column.name, UUID | "trace_id") { rows } else { rows / 8 }
+}
+
 /// False positives of a bloom filter.
 const BLOOM_FPP: f64 = 0.02;
 
@@ -75,7 +82,7 @@ pub(super) fn properties(by_time: bool) -> Result<WriterProperties, ParquetError
             properties = properties
                 .set_column_bloom_filter_enabled(leaf.clone(), true)
                 .set_column_bloom_filter_fpp(leaf.clone(), BLOOM_FPP)
-                .set_column_bloom_filter_max_ndv(leaf.clone(), GROUP_ROWS as u64);
+                .set_column_bloom_filter_max_ndv(leaf.clone(), values(column));
         }
         if column.needle || column.shown || column.name == "kind" {
             properties = properties.set_column_statistics_enabled(leaf.clone(), EnabledStatistics::Page);
