@@ -133,6 +133,10 @@ enum Keep {
     All,
 }
 
+/// A chunk of more rows than this is one of very short lines, whose rows take far more memory than they do: such chunks are
+/// decoded one at a time.
+const MANY_ROWS: usize = 32 * 1024;
+
 /// Bytes of a rejected line that are kept.
 const REJECT_BYTES: usize = 1 << 20;
 
@@ -182,7 +186,8 @@ pub(crate) fn lines(
         (None, false) => Keep::None,
     };
     // Rejected lines that are kept take memory until they are written.
-    let at_once = rayon::current_num_threads() * if keep == Keep::All { 1 } else { 2 };
+    let most = rayon::current_num_threads() * if keep == Keep::All { 1 } else { 2 };
+    let mut at_once = most;
     loop {
         let mut some = Vec::with_capacity(at_once);
         while some.len() < at_once {
@@ -199,8 +204,12 @@ pub(crate) fn lines(
             return Ok(());
         }
         let decoded: Vec<Result<Decoded>> = some.par_iter().map(|chunk| decode(chunk, decoding, keep)).collect();
+        at_once = most;
         for (chunk, decoded) in some.iter().zip(decoded) {
             let decoded = decoded?;
+            if decoded.batch.num_rows() > MANY_ROWS {
+                at_once = 1;
+            }
             count(chunk, &decoded, origin, options)?;
             each(chunk, decoded)?;
         }

@@ -14,6 +14,9 @@ pub const FLOWS: &str = "flows";
 /// What Hive calls the folder of rows without a value.
 const NONE: &str = "__HIVE_DEFAULT_PARTITION__";
 
+/// What files are called that hold the flows of many nodes; no node of Kubernetes is written in capitals.
+pub const MIXED: &str = "MIXED";
+
 /// Nanoseconds of an hour.
 pub const HOUR: i64 = 3_600_000_000_000;
 
@@ -97,7 +100,7 @@ pub fn node_of(file: &Path) -> Option<String> {
     let mut parts = file.file_stem()?.to_str()?.rsplitn(3, '-');
     let (sequence, start, node) = (parts.next()?, parts.next()?, parts.next()?);
     let is_ours = sequence.len() >= 8 && sequence.bytes().all(|b| b.is_ascii_digit()) && start != "untimed";
-    is_ours.then(|| node.to_owned())
+    (is_ours && node != MIXED).then(|| node.to_owned())
 }
 
 /// A node's name as part of a file's: nothing of it can lead elsewhere, hide the file or look like a flag.

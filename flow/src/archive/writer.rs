@@ -1,6 +1,6 @@
 //! Rows → archive, in bounded memory, one import at a time (see [`journal`](super::journal)).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use chrono::{SecondsFormat, Utc};
 
 use super::content::Content;
 use super::journal::{IMPORTING, Import, ImportedFile, ImportedInput, Journal};
-use super::layout::{FLOWS, Hour, file_name};
+use super::layout::{FLOWS, Hour, MIXED, file_name};
 use super::runs::{Key, Partition, Run};
 use super::{Archive, ArchiveError};
 use crate::columns::ColumnId;
@@ -44,7 +44,7 @@ impl Default for Limits {
         Self {
             block_rows: 32 * 1024,
             waiting: 96 << 20,
-            unwritten: 96 << 20,
+            unwritten: 192 << 20,
             files: 48,
             partitions: 512,
             commit_rows: 4_000_000,
@@ -56,6 +56,9 @@ impl Default for Limits {
 
 /// Bytes that a batch of a few rows takes whatever is in them.
 const BATCH_BYTES: usize = 25_000;
+
+/// Nodes that have files of their own in a log of several. One of more, as the relay gives, would make for many small files.
+const MOST_NODES: usize = 8;
 
 /// Rows that a partition is worth.
 const ROWS_OF_PARTITION: u64 = 256;
@@ -169,9 +172,18 @@ impl ArchiveWriter {
     /// # Errors
     /// When they cannot be written.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArchiveError> {
+        let each = batch.get_array_memory_size() / batch.num_rows().max(1);
+        let block = self.limits.block_rows.max(1);
+        for start in (0..batch.num_rows()).step_by(block) {
+            self.add_some(&batch.slice(start, block.min(batch.num_rows() - start)), each)?;
+        }
+        Ok(())
+    }
+
+    /// Adds no more rows than are sorted at once, of so many bytes each.
+    fn add_some(&mut self, batch: &RecordBatch, each: usize) -> Result<(), ArchiveError> {
         let input = self.inputs.len();
         self.rows += batch.num_rows() as u64;
-        let each = batch.get_array_memory_size() / batch.num_rows().max(1);
         let mut rows_of: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
         for (key, rows) in partition(batch) {
             let key = self.admit(key)?;
@@ -209,7 +221,7 @@ impl ArchiveWriter {
             return Ok(key);
         }
         if self.begun >= self.limits.partitions as u64 + self.rows / ROWS_OF_PARTITION {
-            return Ok(Key { hour: Hour(None), node: "others".to_owned() });
+            return Ok(Key { hour: Hour(None), node: MIXED.to_owned() });
         }
         self.begun += 1;
         if self.partitions.len() >= self.limits.partitions {
@@ -360,7 +372,7 @@ impl ArchiveWriter {
     fn bound_memory(&mut self) -> Result<(), ArchiveError> {
         let mut runs: Vec<&mut Run> = self.partitions.values_mut().flat_map(|partition| &mut partition.runs).collect();
         let mut total: usize = runs.iter().map(|run| run.writer.memory()).sum();
-        runs.sort_unstable_by_key(|run| run.writer.memory());
+        runs.sort_by_cached_key(|run| run.writer.memory());
         while total > self.limits.unwritten {
             let Some(run) = runs.pop() else { break };
             total -= run.writer.memory().min(total);
@@ -401,5 +413,13 @@ fn partition(batch: &RecordBatch) -> BTreeMap<Key, Vec<u32>> {
         let node = name.rsplit_once('/').map_or(name, |(_, node)| node).to_owned();
         by_key.entry(Key { hour, node }).or_default().extend(rows);
     }
-    by_key
+    let nodes: BTreeSet<&str> = by_key.keys().map(|key| key.node.as_str()).collect();
+    if nodes.len() <= MOST_NODES {
+        return by_key;
+    }
+    let mut by_hour: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
+    for (key, rows) in by_key {
+        by_hour.entry(Key { node: MIXED.to_owned(), ..key }).or_default().extend(rows);
+    }
+    by_hour
 }

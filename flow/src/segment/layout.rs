@@ -23,7 +23,7 @@ use crate::schema::{SCHEMA, arrow_field};
 const GROUP_ROWS: usize = 256 * 1024;
 
 /// Rows of a page: what the page index tells apart.
-const PAGE_ROWS: usize = 32 * 1024;
+pub(super) const PAGE_ROWS: usize = 32 * 1024;
 
 /// Level of zstd.
 const ZSTD_LEVEL: i32 = 6;

@@ -8,8 +8,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::errors::ParquetError;
 
-use super::layout::{COLUMNS_OF_FILE, properties, to_file};
+use super::layout::{COLUMNS_OF_FILE, PAGE_ROWS, properties, to_file};
 use super::{SegmentError, SegmentInfo};
+
+/// Bytes of the bloom filters of a row group while it is written.
+const BLOOM_BYTES: usize = 2 << 20;
 
 /// Writes batches of every stored column as a Parquet file.
 #[derive(Debug)]
@@ -47,10 +50,16 @@ impl<W: Write + Send> SegmentWriter<W> {
         Ok(self.writer.write(&to_file(batch)?)?)
     }
 
-    /// Bytes that the unfinished row group holds in memory.
+    /// Bytes that the unfinished row group holds in memory, about.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.writer.memory_size()
+        let rows = self.writer.in_progress_rows();
+        if rows == 0 {
+            return 0;
+        }
+        // Besides what it tells, a writer keeps two levels for each value of an unfinished page, and bloom filters.
+        let levels = COLUMNS_OF_FILE.fields().len() * rows.min(PAGE_ROWS) * 2 * size_of::<i16>();
+        self.writer.memory_size() + levels + BLOOM_BYTES
     }
 
     /// Ends the row group, and frees its memory.
