@@ -187,7 +187,8 @@ pub(crate) fn lines(
     };
     // Rejected lines that are kept take memory until they are written.
     let most = rayon::current_num_threads() * if keep == Keep::All { 1 } else { 2 };
-    let mut at_once = most;
+    // The first one tells how short the lines are.
+    let mut at_once = 1;
     loop {
         let mut some = Vec::with_capacity(at_once);
         while some.len() < at_once {
