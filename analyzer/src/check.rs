@@ -26,7 +26,6 @@ use rayon::prelude::*;
 
 use crate::cli::{self, Words};
 use crate::evidence::{Evidence, silences};
-use crate::import::see;
 use crate::read::{self, Decoding, Opened, Options, Seen};
 use crate::render::{grouped, write_pretty};
 use crate::session::Outcome;
@@ -77,7 +76,7 @@ impl Checking {
         for input in &found.inputs {
             if let Input::Archive(archive) = input {
                 self.hashes(archive)?;
-                files.extend(archive.files(&archive.hours()?)?.into_iter().flat_map(|hour| hour.files));
+                files.extend(archive.all_files()?);
             }
         }
         let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
@@ -119,7 +118,7 @@ impl Checking {
                 let mut disorder = Disorder::default();
                 read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
                     self.evidence.repeated += self.seen.see(decoded.hashes);
-                    see(&mut disorder, &decoded.batch);
+                    disorder.see(&decoded.batch);
                     self.evidence.covers.merge(decoded.covers);
                     Ok(self.signs.count(&decoded.batch)?)
                 })?;
@@ -159,7 +158,7 @@ impl Checking {
         for batch in file.read(&Projection::all(), &Wanted::default(), None)? {
             let batch = batch?;
             covers.count(&batch)?;
-            see(&mut order, &batch);
+            order.see(&batch);
             self.signs.count(&batch)?;
             self.evidence.repeated += seen.see_beside(&self.seen, hashes(&batch)?);
         }
@@ -194,9 +193,8 @@ impl Checking {
             .flat_map(|import| import.files)
             .map(|file| (archive.root.join(&file.path), file))
             .collect();
-        let there: Vec<PathBuf> = archive.files(&archive.hours()?)?.into_iter().flat_map(|hour| hour.files).collect();
         let hashed: Vec<(PathBuf, io::Result<String>)> =
-            there.into_par_iter().map(|path| (path.clone(), file_sha256(&path))).collect();
+            archive.all_files()?.into_par_iter().map(|path| (path.clone(), file_sha256(&path))).collect();
         let staged: HashSet<PathBuf> = known.values().map(|file| archive.root.join(&file.staged)).collect();
         let mut present = HashSet::new();
         for (path, hash) in hashed {

@@ -66,14 +66,17 @@ impl Evidence {
 
     /// Adds a log that a file was made from, unless another file told of it.
     pub(crate) fn origin(&mut self, origin: &Origin) {
-        // A file that was closed before its log was read to the end knows the name alone.
-        if !origin.sha256.is_empty() || !self.origins.values().any(|known| known.name == origin.name) {
-            self.origins.retain(|_, known| !known.sha256.is_empty() || known.name != origin.name);
-            let known = self.origins.insert(origin.key().to_owned(), origin.clone());
-            if known.is_none() {
-                self.oddities.merge(origin.oddities.clone());
-                self.repeated += origin.repeated;
+        // A file that was closed before its log was read to the end knows the name alone, and is known by it.
+        if origin.sha256.is_empty() {
+            if self.origins.values().any(|known| known.name == origin.name) {
+                return;
             }
+        } else if self.origins.get(&origin.name).is_some_and(|known| known.sha256.is_empty()) {
+            self.origins.remove(&origin.name);
+        }
+        if self.origins.insert(origin.key().to_owned(), origin.clone()).is_none() {
+            self.oddities.merge(origin.oddities.clone());
+            self.repeated += origin.repeated;
         }
     }
 

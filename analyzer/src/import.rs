@@ -5,8 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
-use arrow::datatypes::TimestampNanosecondType;
+use arrow::array::RecordBatch;
 use indicatif::ProgressBar;
 use lookback_flow::archive::ArchiveWriter;
 use lookback_flow::archive::content::{Content, ContentHasher, Hashed, Known, compare, file_sha256};
@@ -78,10 +77,7 @@ fn files(found: &Found, root: &Path) -> Result<Vec<Input>> {
     for input in &found.inputs {
         match input {
             Input::Archive(archive) if fs::canonicalize(&archive.root).ok() == own => {}
-            Input::Archive(archive) => {
-                let hours = archive.files(&archive.hours()?)?;
-                inputs.extend(hours.into_iter().flat_map(|hour| hour.files).map(Input::File));
-            }
+            Input::Archive(archive) => inputs.extend(archive.all_files()?.into_iter().map(Input::File)),
             input => inputs.push(input.clone()),
         }
     }
@@ -141,7 +137,7 @@ impl Log<'_> {
                 read::lines(chunks, &decoding, &mut origin, options, |chunk, decoded| {
                     repeated += told.seen.see(decoded.hashes);
                     hasher.chunk(chunk, decoded.torn);
-                    see(&mut disorder, &decoded.batch);
+                    disorder.see(&decoded.batch);
                     Ok(writer.add(&decoded.batch)?)
                 })?;
                 (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
@@ -224,14 +220,6 @@ fn whole(batch: &RecordBatch) -> Result<RecordBatch> {
         None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
     };
     Ok(RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect())?)
-}
-
-/// Looks at the order of a chunk's lines.
-pub(crate) fn see(disorder: &mut Disorder, batch: &RecordBatch) {
-    let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
-    if let Some(times) = times {
-        disorder.see((0..times.len()).map(|row| times.is_valid(row).then(|| times.value(row))));
-    }
 }
 
 /// The word about files of a later version.

@@ -16,6 +16,7 @@ pub mod content;
 pub mod disorder;
 pub mod journal;
 pub mod layout;
+mod limits;
 pub mod merge;
 mod runs;
 mod writer;
@@ -27,7 +28,8 @@ use std::path::{Path, PathBuf};
 use crate::segment::SegmentError;
 use journal::Journal;
 use layout::{FLOWS, Hour};
-pub use writer::{ArchiveWriter, Limits};
+pub use limits::Limits;
+pub use writer::ArchiveWriter;
 
 /// Why an archive could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +112,14 @@ impl Archive {
             Ok(HourFiles { hour: *hour, files })
         };
         hours.iter().map(of_hour).collect()
+    }
+
+    /// Every file, in the order of the hours.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn all_files(&self) -> Result<Vec<PathBuf>, ArchiveError> {
+        Ok(self.files(&self.hours()?)?.into_iter().flat_map(|hour| hour.files).collect())
     }
 
     /// Files that are committed but not moved yet: where they are, and where they belong.

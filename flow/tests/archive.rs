@@ -55,8 +55,7 @@ fn export(root: &Path) -> Vec<String> {
 }
 
 fn files(root: &Path) -> Vec<PathBuf> {
-    let archive = Archive::at(root).unwrap();
-    archive.files(&archive.hours().unwrap()).unwrap().into_iter().flat_map(|hour| hour.files).collect()
+    Archive::at(root).unwrap().all_files().unwrap()
 }
 
 fn rows(path: &Path, projection: &Projection, wanted: &Wanted) -> Vec<RecordBatch> {

@@ -1,5 +1,8 @@
 //! How far from the order of time the lines of a log stand.
 
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampNanosecondType;
+
 /// What was seen of one log's order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Disorder {
@@ -11,9 +14,10 @@ pub struct Disorder {
 }
 
 impl Disorder {
-    /// Looks at the next lines' times.
-    pub fn see(&mut self, times: impl IntoIterator<Item = Option<i64>>) {
-        for time in times.into_iter().flatten() {
+    /// Looks at the next lines; those without a time have no place in the order.
+    pub fn see(&mut self, batch: &RecordBatch) {
+        let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
+        for time in times.into_iter().flatten().flatten() {
             match self.latest {
                 Some(latest) if time < latest => {
                     self.lines += 1;

@@ -4,19 +4,20 @@
 //! older than the last one written goes to another file of the same hour, a *run* of its own. So memory is bounded
 //! whatever the order, and each file is in order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::TimestampNanosecondType;
+use arrow::datatypes::{Int32Type, TimestampNanosecondType};
 use arrow::error::ArrowError;
 use sha2::{Digest as _, Sha256};
 
 use super::content::hex;
-use super::layout::Hour;
+use super::layout::{Hour, MIXED};
+use crate::columns::ColumnId;
 use crate::coverage::Coverage;
 use crate::names::Workloads;
 use crate::schema::SCHEMA;
@@ -28,6 +29,39 @@ pub(super) struct Key {
     pub hour: Hour,
     /// The node's name without its cluster: events other than flows have it so.
     pub node: String,
+}
+
+/// Nodes that have files of their own in a log of several. One of more, as the relay gives, would make for many small files.
+const MOST_NODES: usize = 8;
+
+/// Which rows of a batch belong to which hour and node.
+pub(super) fn partition(batch: &RecordBatch) -> BTreeMap<Key, Vec<u32>> {
+    let column = |name| ColumnId::of(name).and_then(|id| batch.column_by_name(id.column().name));
+    let times = column("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
+    let nodes = column("node_name").and_then(|nodes| nodes.as_dictionary_opt::<Int32Type>());
+    let names = nodes.and_then(|nodes| nodes.values().as_string_opt::<i32>());
+    let mut rows_of: HashMap<(Hour, Option<i32>), Vec<u32>> = HashMap::new();
+    for (row, at) in (0u32..).zip(0..batch.num_rows()) {
+        let time = times.filter(|times| times.is_valid(at)).map(|times| times.value(at));
+        let node = nodes.filter(|nodes| nodes.is_valid(at)).map(|nodes| nodes.keys().value(at));
+        rows_of.entry((Hour::of(time), node)).or_default().push(row);
+    }
+    // Names that differ in their cluster alone are one node.
+    let mut by_key: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
+    for ((hour, node), rows) in rows_of {
+        let name = node.and_then(|node| names?.value(usize::try_from(node).ok()?).into()).unwrap_or_default();
+        let node = name.rsplit_once('/').map_or(name, |(_, node)| node).to_owned();
+        by_key.entry(Key { hour, node }).or_default().extend(rows);
+    }
+    let nodes: BTreeSet<&str> = by_key.keys().map(|key| key.node.as_str()).collect();
+    if nodes.len() <= MOST_NODES {
+        return by_key;
+    }
+    let mut by_hour: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
+    for (key, rows) in by_key {
+        by_hour.entry(Key { node: MIXED.to_owned(), ..key }).or_default().extend(rows);
+    }
+    by_hour
 }
 
 /// Rows waiting to be sorted.

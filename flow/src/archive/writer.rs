@@ -1,64 +1,23 @@
 //! Rows → archive, in bounded memory, one import at a time (see [`journal`](super::journal)).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
-use arrow::datatypes::{Int32Type, TimestampNanosecondType};
 use chrono::{SecondsFormat, Utc};
 
 use super::content::Content;
 use super::journal::{IMPORTING, Import, ImportedFile, ImportedInput, Journal};
 use super::layout::{FLOWS, Hour, MIXED, file_name};
-use super::runs::{Key, Partition, Run};
+use super::limits::Limits;
+use super::runs::{Key, Partition, Run, partition};
 use super::{Archive, ArchiveError};
-use crate::columns::ColumnId;
 use crate::segment::{Origin, SegmentError};
-
-/// What an import keeps to.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Rows that are sorted at once.
-    pub block_rows: usize,
-    /// Bytes of rows waiting to be sorted, over all hours and nodes.
-    pub waiting: usize,
-    /// Bytes of row groups not yet written, over all files.
-    pub unwritten: usize,
-    /// Files being written at a time.
-    pub files: usize,
-    /// Hours and nodes that are told apart at a time. As many are in all, and one more for every 256 rows: what comes
-    /// beyond, from a log of nothing but odd times and names, goes to the files of no known time, which every reader looks
-    /// into. So files hold some rows, whatever is in a log.
-    pub partitions: usize,
-    /// After so many rows, inputs or partitions an import is committed at the end of an input, so that little is done
-    /// again if it is killed.
-    pub commit_rows: u64,
-    pub commit_inputs: usize,
-    pub commit_partitions: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            block_rows: 32 * 1024,
-            waiting: 96 << 20,
-            unwritten: 192 << 20,
-            files: 48,
-            partitions: 512,
-            commit_rows: 4_000_000,
-            commit_inputs: 1024,
-            commit_partitions: 256,
-        }
-    }
-}
 
 /// Bytes that a batch of a few rows takes whatever is in them.
 const BATCH_BYTES: usize = 25_000;
-
-/// Nodes that have files of their own in a log of several. One of more, as the relay gives, would make for many small files.
-const MOST_NODES: usize = 8;
 
 /// Rows that a partition is worth.
 const ROWS_OF_PARTITION: u64 = 256;
@@ -392,34 +351,4 @@ impl Drop for ArchiveWriter {
         self.partitions.clear();
         let _ = self.journal.clear();
     }
-}
-
-/// Which rows of a batch belong to which hour and node.
-fn partition(batch: &RecordBatch) -> BTreeMap<Key, Vec<u32>> {
-    let column = |name| ColumnId::of(name).and_then(|id| batch.column_by_name(id.column().name));
-    let times = column("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
-    let nodes = column("node_name").and_then(|nodes| nodes.as_dictionary_opt::<Int32Type>());
-    let names = nodes.and_then(|nodes| nodes.values().as_string_opt::<i32>());
-    let mut rows_of: HashMap<(Hour, Option<i32>), Vec<u32>> = HashMap::new();
-    for (row, at) in (0u32..).zip(0..batch.num_rows()) {
-        let time = times.filter(|times| times.is_valid(at)).map(|times| times.value(at));
-        let node = nodes.filter(|nodes| nodes.is_valid(at)).map(|nodes| nodes.keys().value(at));
-        rows_of.entry((Hour::of(time), node)).or_default().push(row);
-    }
-    // Names that differ in their cluster alone are one node.
-    let mut by_key: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
-    for ((hour, node), rows) in rows_of {
-        let name = node.and_then(|node| names?.value(usize::try_from(node).ok()?).into()).unwrap_or_default();
-        let node = name.rsplit_once('/').map_or(name, |(_, node)| node).to_owned();
-        by_key.entry(Key { hour, node }).or_default().extend(rows);
-    }
-    let nodes: BTreeSet<&str> = by_key.keys().map(|key| key.node.as_str()).collect();
-    if nodes.len() <= MOST_NODES {
-        return by_key;
-    }
-    let mut by_hour: BTreeMap<Key, Vec<u32>> = BTreeMap::new();
-    for (key, rows) in by_key {
-        by_hour.entry(Key { node: MIXED.to_owned(), ..key }).or_default().extend(rows);
-    }
-    by_hour
 }
