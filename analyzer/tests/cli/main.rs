@@ -6,6 +6,7 @@ mod archive;
 mod check;
 mod formats;
 mod hostile;
+mod import;
 mod inputs;
 mod mistakes;
 mod own_questions;
