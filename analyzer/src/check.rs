@@ -18,7 +18,7 @@ use lookback_flow::archive::journal::{ImportedFile, Journal};
 use lookback_flow::archive::layout::hour_of;
 use lookback_flow::coverage::{self, Coverage, Node};
 use lookback_flow::inputs::{Found, Input, find};
-use lookback_flow::json::Decoder;
+use lookback_flow::json::{Decoder, Wants};
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 use lookback_flow::time::rfc3339;
@@ -26,7 +26,7 @@ use rayon::prelude::*;
 
 use crate::cli::{self, Words};
 use crate::evidence::{Evidence, silences};
-use crate::read::{self, Decoding, Opened, Options, Seen};
+use crate::read::{self, Opened, Options, Reader, Seen};
 use crate::render::{grouped, write_pretty};
 use crate::session::Outcome;
 use signs::{MARKS, Signs};
@@ -114,9 +114,10 @@ impl Checking {
             Opened::Lines(chunks) => {
                 let marks = MARKS.iter().map(|(_, column)| *column);
                 let columns = coverage::COLUMNS.iter().chain(signs::COLUMNS).copied().chain(marks);
-                let decoding = Decoding { projection: Projection::of(columns), counts: true, learns: false };
+                let columns = Projection::of(columns);
+                let wants = Wants { columns, needles: Vec::new(), counts: true, learns: false };
                 let mut disorder = Disorder::default();
-                read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
+                Reader::new(wants).lines(chunks, &mut origin, options, |_, decoded| {
                     self.evidence.repeated += self.seen.see(decoded.hashes);
                     disorder.see(&decoded.batch);
                     self.evidence.covers.merge(decoded.covers);

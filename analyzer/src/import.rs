@@ -11,12 +11,14 @@ use lookback_flow::archive::ArchiveWriter;
 use lookback_flow::archive::content::{Content, ContentHasher, Hashed, Known, compare, file_sha256};
 use lookback_flow::archive::disorder::Disorder;
 use lookback_flow::archive::journal::ImportedInput;
+use lookback_flow::dictionary::unpacked;
 use lookback_flow::inputs::{Found, Input, find};
+use lookback_flow::json::Wants;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 
 use crate::cli;
-use crate::read::{self, Decoding, Opened, Options, Seen};
+use crate::read::{self, Opened, Options, Reader, Seen};
 use crate::render::{grouped, plural, rejected, terminal};
 use crate::session::Outcome;
 
@@ -58,9 +60,11 @@ pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Opti
     let inputs = files(found, root)?;
     let bytes = inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum();
     let progress = read::progress("importing", bytes, options.progress);
+    let columns = Projection::all();
+    let mut reader = Reader::new(Wants { columns, needles: Vec::new(), counts: false, learns: false });
     for input in &inputs {
         let log = Log { input, again, progress: &progress };
-        log.import(&mut writer, &mut told, options)?;
+        log.import(&mut reader, &mut writer, &mut told, options)?;
     }
     writer.commit()?;
     progress.finish_and_clear();
@@ -96,7 +100,13 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    fn import(&self, writer: &mut ArchiveWriter, told: &mut Told, options: &mut Options) -> Result<()> {
+    fn import(
+        &self,
+        reader: &mut Reader,
+        writer: &mut ArchiveWriter,
+        told: &mut Told,
+        options: &mut Options,
+    ) -> Result<()> {
         let mut origin = Origin { name: self.input.name(), ..Origin::default() };
         let mut hash = None;
         let opened = read::open(self.input, |source| {
@@ -131,14 +141,13 @@ impl Log<'_> {
                 }
                 let before = hasher.clone().finish().bytes;
                 writer.begin_input(&origin.name);
-                let decoding = Decoding { projection: Projection::all(), counts: false, learns: false };
                 let mut disorder = Disorder::default();
                 let mut repeated = 0;
-                read::lines(chunks, &decoding, &mut origin, options, |chunk, decoded| {
+                reader.lines(chunks, &mut origin, options, |chunk, decoded| {
                     repeated += told.seen.see(decoded.hashes);
                     hasher.chunk(chunk, decoded.torn);
                     disorder.see(&decoded.batch);
-                    Ok(writer.add(&decoded.batch)?)
+                    Ok(writer.add(&unpacked(&decoded.batch)?)?)
                 })?;
                 (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
                 origin.repeated = repeated;

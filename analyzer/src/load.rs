@@ -19,6 +19,7 @@ use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::{self, Coverage};
 use lookback_flow::derive::{derive, needs, needs_workloads};
 use lookback_flow::inputs::{Found, Input};
+use lookback_flow::json::Wants;
 use lookback_flow::names::Workloads;
 use lookback_flow::rows::Projection;
 use lookback_flow::schema::arrow_field;
@@ -26,7 +27,7 @@ use lookback_flow::segment::{Needle, Origin, SegmentFile, SegmentInfo, Wanted};
 use rayon::prelude::*;
 
 use crate::evidence::Evidence;
-use crate::read::{self, Decoding, Opened, Options, Seen};
+use crate::read::{self, Opened, Options, Reader, Seen};
 
 /// What was read.
 pub(crate) struct Loaded {
@@ -50,15 +51,15 @@ pub(crate) struct Request<'a> {
 pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) -> Result<Loaded> {
     let wanted = request.columns;
     let asked: Vec<String> = wanted.iter().flat_map(|id| needs(id.column().name)).collect();
-    let counted = coverage::COLUMNS.iter().copied();
     let progress = read::progress("reading", read::bytes(found), options.progress);
+    let wants = Wants {
+        columns: Projection::of(asked.iter().map(String::as_str)),
+        needles: request.needles.clone(),
+        counts: true,
+        learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
+    };
     let mut reading = Reading {
-        decoding: Decoding {
-            projection: Projection::of(asked.iter().map(String::as_str).chain(counted)),
-            counts: true,
-            learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
-        },
-        asked: Projection::of(asked.iter().map(String::as_str)),
+        reader: Reader::new(wants),
         workloads: Workloads::default(),
         batches: Vec::new(),
         evidence: Evidence::default(),
@@ -106,9 +107,7 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
 }
 
 struct Reading {
-    decoding: Decoding,
-    /// The columns asked for: files tell the rest themselves.
-    asked: Projection,
+    reader: Reader,
     workloads: Workloads,
     batches: Vec<RecordBatch>,
     evidence: Evidence,
@@ -128,12 +127,14 @@ impl Reading {
             Opened::Parquet(path) => return Ok(Some(path)),
             Opened::Broken(why) => origin.broken = Some(why),
             Opened::Lines(chunks) => {
-                let decoding = self.decoding.clone();
-                read::lines(chunks, &decoding, &mut origin, options, |_, decoded| {
-                    self.evidence.repeated += self.seen.see(decoded.hashes);
-                    self.evidence.covers.merge(decoded.covers);
-                    self.workloads.merge(&decoded.workloads);
-                    self.batches.push(decoded.batch);
+                let Self { reader, evidence, seen, workloads, batches, .. } = self;
+                reader.lines(chunks, &mut origin, options, |_, decoded| {
+                    evidence.repeated += seen.see(decoded.hashes);
+                    evidence.covers.merge(decoded.covers);
+                    workloads.merge(&decoded.workloads);
+                    if decoded.batch.num_rows() > 0 {
+                        batches.push(decoded.batch);
+                    }
                     Ok(())
                 })?;
                 self.evidence.oddities.merge(origin.oddities.clone());
@@ -184,7 +185,7 @@ impl Reading {
     /// Takes what a file tells, whether its rows are read or not.
     fn learn(&mut self, info: &SegmentInfo) {
         info.origins.iter().for_each(|origin| self.evidence.origin(origin));
-        if self.decoding.learns {
+        if self.reader.wants().learns {
             self.workloads.merge(&info.workloads);
         }
     }
@@ -221,10 +222,14 @@ impl Reading {
             }
         }
         let counts = covers.is_none();
-        let learns = self.decoding.learns && (counts || !info.knows_all_workloads());
+        let learns = self.reader.wants().learns && (counts || !info.knows_all_workloads());
         self.learn(&info);
         self.evidence.covers.merge(covers.unwrap_or_default());
-        let reader = file.read(if counts { &self.decoding.projection } else { &self.asked }, &wanted, None)?;
+        // Files tell themselves what they cover; of those that do not, that is counted.
+        let counted = if counts { coverage::COLUMNS } else { &[] };
+        let asked = self.reader.wants().columns.clone();
+        let projection = asked.with(counted.iter().filter_map(|name| ColumnId::of(name)));
+        let reader = file.read(&projection, &wanted, None)?;
         self.evidence.files.parts.row_groups += reader.skipped.row_groups;
         self.evidence.files.parts.rows += reader.skipped.rows;
         for batch in reader {

@@ -9,19 +9,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressStyle};
 use lookback_flow::coverage::Coverage;
+use lookback_flow::guard::guarded;
 use lookback_flow::inputs::{Found, Input};
-use lookback_flow::json::{Bad, Decoder};
+use lookback_flow::json::{Bad, Decoder, Wants};
 use lookback_flow::lines::{Chunk, Chunks, Content, sniff};
 use lookback_flow::names::Workloads;
 use lookback_flow::oddities::Oddities;
-use lookback_flow::rows::Projection;
 use lookback_flow::segment::Origin;
-use rayon::prelude::*;
 
 use crate::cli::LineArgs;
 
@@ -31,14 +32,14 @@ pub(crate) struct Options {
     /// A bad line is an error.
     pub strict: bool,
     /// Where bad lines are written to, one JSON object each.
-    pub rejects: Option<Box<dyn Write>>,
+    pub rejects: Option<Box<dyn Write + Send>>,
     pub progress: bool,
 }
 
 impl Options {
     /// From the flags.
     pub(crate) fn new(args: &LineArgs, found: &Found) -> Result<Self> {
-        let rejects: Option<Box<dyn Write>> = match &args.rejects {
+        let rejects: Option<Box<dyn Write + Send>> = match &args.rejects {
             Some(path) => {
                 if fs::canonicalize(path).is_ok_and(|target| found.inputs.iter().any(|input| input.is(&target))) {
                     bail!("{}: is an input; the rejected lines would be written over it", path.display());
@@ -64,16 +65,6 @@ impl Options {
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.rejects.as_mut().map_or(Ok(()), |out| out.flush().context("cannot write the rejected lines"))
     }
-}
-
-/// What to decode.
-#[derive(Clone, Debug)]
-pub(crate) struct Decoding {
-    pub projection: Projection,
-    /// Count what the rows cover.
-    pub counts: bool,
-    /// Learn which pods belong to which workloads.
-    pub learns: bool,
 }
 
 /// Lines so far, by their hashes.
@@ -103,7 +94,9 @@ impl Seen {
 
 /// What came of one chunk.
 pub(crate) struct Decoded {
+    /// The rows that are wanted, with each list once.
     pub batch: RecordBatch,
+    rows: usize,
     pub covers: Coverage,
     pub workloads: Workloads,
     /// A hash of each good line.
@@ -172,48 +165,141 @@ pub(crate) fn open<R: Read + Send + 'static>(
     Ok(Chunks::new(wrap(source)).map_or_else(|error| Opened::Broken(error.to_string()), Opened::Lines))
 }
 
-/// Decodes a log; `each` gets every chunk with what came of it, in order.
-pub(crate) fn lines(
-    mut chunks: Chunks,
-    decoding: &Decoding,
-    origin: &mut Origin,
-    options: &mut Options,
-    mut each: impl FnMut(&Chunk, Decoded) -> Result<()>,
-) -> Result<()> {
-    let keep = match (&options.rejects, options.strict) {
-        (_, true) => Keep::First,
-        (Some(_), false) => Keep::All,
-        (None, false) => Keep::None,
+/// Decodes logs on all cores. What the decoders have met in one log, they know in the next.
+pub(crate) struct Reader {
+    wants: Wants,
+    decoders: Vec<Decoder>,
+}
+
+/// A log that is being read, and how many of its chunks were given out.
+struct Source {
+    chunks: Chunks,
+    given: usize,
+    is_over: bool,
+    broken: Option<String>,
+}
+
+/// Whose turn it is: chunks are decoded in any order, and handed on in theirs.
+struct Turn<'a> {
+    chunk: usize,
+    /// Lines are so short that rows take far more memory than they: chunks are decoded one at a time.
+    one_at_a_time: bool,
+    result: Result<()>,
+    origin: &'a mut Origin,
+    options: &'a mut Options,
+    each: &'a mut (dyn FnMut(&Chunk, Decoded) -> Result<()> + Send),
+}
+
+impl Turn<'_> {
+    fn is(&self, chunk: usize) -> bool {
+        self.chunk == chunk || self.result.is_err()
+    }
+}
+
+impl Reader {
+    pub(crate) fn new(wants: Wants) -> Self {
+        Self { wants, decoders: Vec::new() }
+    }
+
+    pub(crate) fn wants(&self) -> &Wants {
+        &self.wants
+    }
+
+    /// Decodes a log; `each` gets every chunk with what came of it, in order.
+    pub(crate) fn lines(
+        &mut self,
+        chunks: Chunks,
+        origin: &mut Origin,
+        options: &mut Options,
+        mut each: impl FnMut(&Chunk, Decoded) -> Result<()> + Send,
+    ) -> Result<()> {
+        let threads = rayon::current_num_threads().max(1);
+        self.decoders.resize_with(threads, || Decoder::wanting(self.wants.clone()));
+        let source = Mutex::new(Source { chunks, given: 0, is_over: false, broken: None });
+        let (each, result) = (&mut each, Ok(()));
+        let turn = Mutex::new(Turn { chunk: 0, one_at_a_time: false, result, origin, options, each });
+        let next = Condvar::new();
+        thread::scope(|scope| {
+            let (source, turn, next) = (&source, &turn, &next);
+            let (first, others) = self.decoders.split_first_mut().context("no thread to read with")?;
+            for decoder in others {
+                scope.spawn(move || work(decoder, source, turn, next));
+            }
+            work(first, source, turn, next);
+            anyhow::Ok(())
+        })?;
+        let Turn { result, origin, .. } = turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+        result?;
+        let broken = source.into_inner().unwrap_or_else(PoisonError::into_inner).broken;
+        origin.broken = origin.broken.take().or(broken);
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes chunks, decodes them, and hands them on when it is their turn.
+fn work(decoder: &mut Decoder, source: &Mutex<Source>, turn: &Mutex<Turn<'_>>, next: &Condvar) {
+    let wait = |chunk: usize| {
+        let turn = next.wait_while(lock(turn), |turn| !turn.is(chunk));
+        turn.unwrap_or_else(PoisonError::into_inner)
     };
-    // Rejected lines that are kept take memory until they are written.
-    let most = rayon::current_num_threads() * if keep == Keep::All { 1 } else { 2 };
-    // The first one tells how short the lines are.
-    let mut at_once = 1;
+    let mut used: Option<Chunk> = None;
     loop {
-        let mut some = Vec::with_capacity(at_once);
-        while some.len() < at_once {
-            match chunks.next_chunk() {
-                Ok(Some(chunk)) => some.push(chunk),
-                Ok(None) => break,
-                Err(error) => {
-                    origin.broken = Some(error.to_string());
-                    break;
+        let (number, chunk) = {
+            let mut source = lock(source);
+            if let Some(used) = used.take() {
+                source.chunks.reuse(used);
+            }
+            if source.is_over {
+                return;
+            }
+            match source.chunks.next_chunk() {
+                Ok(Some(chunk)) => {
+                    source.given += 1;
+                    (source.given - 1, chunk)
+                }
+                end => {
+                    source.is_over = true;
+                    source.broken = end.err().map(|error| error.to_string());
+                    return;
                 }
             }
-        }
-        if some.is_empty() {
-            return Ok(());
-        }
-        let decoded: Vec<Result<Decoded>> = some.par_iter().map(|chunk| decode(chunk, decoding, keep)).collect();
-        at_once = most;
-        for (chunk, decoded) in some.iter().zip(decoded) {
-            let decoded = decoded?;
-            if decoded.batch.num_rows() > MANY_ROWS {
-                at_once = 1;
+        };
+        let keep = {
+            // The first chunk tells how short the lines are.
+            let turn = next.wait_while(lock(turn), |turn| {
+                !turn.is(number) && (turn.chunk == 0 || turn.one_at_a_time)
+            });
+            match &*turn.unwrap_or_else(PoisonError::into_inner) {
+                turn if turn.options.strict => Keep::First,
+                turn if turn.options.rejects.is_some() => Keep::All,
+                _ => Keep::None,
             }
-            count(chunk, &decoded, origin, options)?;
-            each(chunk, decoded)?;
+        };
+        // A thread that panicked would be waited for without end.
+        let decoded = guarded(|| decode(&chunk, decoder, keep));
+        let mut turn = wait(number);
+        if turn.result.is_err() {
+            return;
         }
+        let handed = guarded(|| {
+            let decoded = decoded.map_err(|why| anyhow!("{why}"))??;
+            turn.one_at_a_time = decoded.rows > MANY_ROWS || keep == Keep::All;
+            let Turn { origin, options, each, .. } = &mut *turn;
+            count(&chunk, &decoded, origin, options)?;
+            each(&chunk, decoded)
+        });
+        turn.result = handed.unwrap_or_else(|why| Err(anyhow!("{why}")));
+        turn.chunk += 1;
+        if turn.result.is_err() {
+            lock(source).is_over = true;
+        }
+        drop(turn);
+        next.notify_all();
+        used = Some(chunk);
     }
 }
 
@@ -242,9 +328,8 @@ fn count(chunk: &Chunk, decoded: &Decoded, origin: &mut Origin, options: &mut Op
     Ok(())
 }
 
-fn decode(chunk: &Chunk, decoding: &Decoding, keep: Keep) -> Result<Decoded> {
-    let mut decoder = Decoder::new(decoding.projection.clone());
-    let (mut lines, mut last, mut start, mut torn) = (0, chunk.first_line, 0, false);
+fn decode(chunk: &Chunk, decoder: &mut Decoder, keep: Keep) -> Result<Decoded> {
+    let (mut last, mut torn) = (chunk.first_line, false);
     let mut rejected: Vec<(&'static str, u64)> = Vec::new();
     let mut rejects: Vec<Reject> = Vec::new();
     let mut reject = |line: u64, reason: &'static str, bad: &Bad, text: Range<usize>| {
@@ -257,28 +342,20 @@ fn decode(chunk: &Chunk, decoding: &Decoding, keep: Keep) -> Result<Decoded> {
             rejects.push(Reject { line, reason, detail: bad.to_string(), text });
         }
     };
-    for (number, line, open) in chunk.lines() {
-        lines += 1;
-        last = number;
-        if let Err(bad) = decoder.line(line) {
-            // A last line that is bad and has no line feed was cut off while it was written or copied.
-            torn = open && bad != Bad::Empty;
-            reject(number, if torn { "torn" } else { bad.reason() }, &bad, start..start + line.len());
-        }
-        start += line.len() + 1;
-    }
+    let lines = decoder.chunk(chunk, |line, bad| {
+        // A last line that is bad and has no line feed was cut off while it was written or copied.
+        torn = line.is_open && *bad != Bad::Empty;
+        reject(line.number, if torn { "torn" } else { bad.reason() }, bad, line.bytes);
+    });
+    last += lines.saturating_sub(1);
     if let Err(bad) = decoder.end() {
         reject(last, bad.reason(), &bad, 0..0);
     }
-    let (hashes, oddities, batch) = (decoder.hashes(), decoder.oddities(), decoder.finish()?);
-    let (mut covers, mut workloads) = (Coverage::default(), Workloads::default());
-    if decoding.counts {
-        covers.count(&batch)?;
-    }
-    if decoding.learns {
-        workloads.learn(&batch)?;
-    }
-    Ok(Decoded { batch, covers, workloads, hashes, torn, lines, rejected, rejects, oddities })
+    let (hashes, oddities) = (decoder.hashes(), decoder.oddities());
+    let (covers, workloads) = (decoder.coverage(), decoder.workloads());
+    let rows = decoder.rows();
+    let batch = decoder.finish_packed()?;
+    Ok(Decoded { batch, rows, covers, workloads, hashes, torn, lines, rejected, rejects, oddities })
 }
 
 /// A bar over all files, on standard error, where that is a terminal.

@@ -4,6 +4,7 @@
 //! archive rests on the same counts as one from the logs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -100,6 +101,176 @@ pub struct Coverage {
     pub some: u64,
 }
 
+/// The ids of [`COLUMNS`].
+pub(crate) struct CountedColumns {
+    pub time: ColumnId,
+    pub node_name: ColumnId,
+    pub kind: ColumnId,
+    pub messages: ColumnId,
+    pub verdict: ColumnId,
+    pub l7_protocol: ColumnId,
+    pub event_type: ColumnId,
+    pub tcp_flags: ColumnId,
+    pub lost_count: ColumnId,
+    pub lost_first: ColumnId,
+    pub lost_last: ColumnId,
+}
+
+pub(crate) static COUNTED: LazyLock<CountedColumns> = LazyLock::new(|| {
+    let column = |name| ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"));
+    CountedColumns {
+        time: column("time"),
+        node_name: column("node_name"),
+        kind: column("kind"),
+        messages: column("messages"),
+        verdict: column("verdict"),
+        l7_protocol: column("l7_protocol"),
+        event_type: column("event_type"),
+        tcp_flags: column("tcp_flags"),
+        lost_count: column("lost_count"),
+        lost_first: column("lost_first"),
+        lost_last: column("lost_last"),
+    }
+});
+
+/// The kind of a report of lost events.
+pub(crate) const LOST_EVENTS: &str = "lost_events";
+
+/// The event type of a policy verdict.
+pub(crate) const POLICY_VERDICT: i128 = 5;
+
+/// What is counted of one event.
+#[derive(Debug)]
+pub(crate) struct Counted<'a> {
+    pub kind: &'a str,
+    /// Empty when no node is named.
+    pub node: &'a str,
+    pub time: Option<i64>,
+    /// Presence bits, where they are known.
+    pub messages: Option<u64>,
+    pub verdict: Option<&'a str>,
+    pub l7: Option<&'a str>,
+    pub has_flags: bool,
+    pub is_policy_verdict: bool,
+}
+
+/// Counts events one by one. What was counted last is found first: neighbours are of one node, and mostly of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    coverage: Coverage,
+    kinds: Counts,
+    verdicts: Counts,
+    l7: Counts,
+    nodes: HashMap<Box<str>, Node>,
+    /// The node of the last event, and the minute that was last noted of it.
+    node: (Box<str>, Node, Option<i64>),
+}
+
+/// How often names came.
+#[derive(Debug, Default)]
+struct Counts {
+    few: Vec<(Box<str>, u64)>,
+    many: HashMap<Box<str>, u64>,
+}
+
+impl Counts {
+    const FEW: usize = 16;
+
+    fn add(&mut self, name: &str) {
+        if let Some((_, count)) = self.few.iter_mut().find(|(known, _)| **known == *name) {
+            *count += 1;
+        } else if self.few.len() < Self::FEW {
+            self.few.push((name.into(), 1));
+        } else if let Some(count) = self.many.get_mut(name) {
+            *count += 1;
+        } else {
+            self.many.insert(name.into(), 1);
+        }
+    }
+
+    fn finish(self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        self.few.into_iter().chain(self.many).for_each(|(name, count)| add(&mut counts, &name, count));
+        counts
+    }
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, event: &Counted<'_>) {
+        static BITS: LazyLock<(u64, u64)> = LazyLock::new(|| {
+            let bit = |path| presence_bit(path).map_or(0u64, |bit| 1 << bit);
+            (bit("flow.time") | bit("flow.node_name"), bit("flow.aggregate"))
+        });
+        let (own_fields, aggregate) = *BITS;
+        let is_flow = event.kind == "flow";
+        self.kinds.add(event.kind);
+        if *self.node.0 != *event.node {
+            self.change_node(event.node);
+        }
+        let (_, node, noted) = &mut self.node;
+        node.events += 1;
+        match event.time {
+            Some(at) => {
+                node.first = earlier(node.first, Some(at));
+                node.last = later(node.last, Some(at));
+                if is_flow {
+                    let minute = at.div_euclid(MINUTE);
+                    if *noted != Some(minute) && node.minutes.len() < MOST_MINUTES {
+                        node.minutes.insert(minute);
+                        *noted = Some(minute);
+                    }
+                }
+            }
+            None => self.coverage.without_time += 1,
+        }
+        if !is_flow {
+            return;
+        }
+        match event.messages {
+            Some(present) => {
+                self.coverage.some |= present;
+                let aggregated = present & aggregate != 0;
+                self.coverage.aggregated += u64::from(aggregated);
+                self.coverage.masked += u64::from(!aggregated && present & own_fields != own_fields);
+            }
+            None => self.coverage.some = u64::MAX,
+        }
+        self.verdicts.add(event.verdict.unwrap_or("none"));
+        if let Some(protocol) = event.l7 {
+            self.l7.add(protocol);
+        }
+        self.coverage.with_flags += u64::from(event.has_flags);
+        self.coverage.policy_verdicts += u64::from(event.is_policy_verdict);
+    }
+
+    /// Counts what a report of lost events says, besides the event itself.
+    pub(crate) fn add_lost(&mut self, count: u64, at: Option<i64>, first: Option<i64>, last: Option<i64>) {
+        // A report without a time may be of any time.
+        let (first, last) = (first.or(at).unwrap_or(i64::MIN), last.or(at).unwrap_or(i64::MAX));
+        self.coverage.add_lost(Lost { first, last, count, reports: 1 });
+    }
+
+    fn change_node(&mut self, name: &str) {
+        let next = self.nodes.remove(name).unwrap_or_default();
+        let (name, node, _) = std::mem::replace(&mut self.node, (name.into(), next, None));
+        self.nodes.insert(name, node);
+    }
+
+    /// What was counted.
+    pub(crate) fn finish(self) -> Coverage {
+        let mut coverage = self.coverage;
+        (coverage.kinds, coverage.verdicts, coverage.l7) =
+            (self.kinds.finish(), self.verdicts.finish(), self.l7.finish());
+        let (name, node, _) = self.node;
+        for (name, node) in self.nodes.into_iter().chain([(name, node)]).filter(|(_, node)| node.events > 0) {
+            coverage.first = earlier(coverage.first, node.first);
+            coverage.last = later(coverage.last, node.last);
+            entry(&mut coverage.nodes, &name).merge(node);
+        }
+        coverage
+    }
+}
+
 impl Coverage {
     /// Counts a batch that has [`COLUMNS`].
     ///
@@ -107,64 +278,29 @@ impl Coverage {
     /// When a column has not the type of the schema.
     pub fn count(&mut self, batch: &RecordBatch) -> Result<(), WrongType> {
         let view = View::new(batch)?;
-        let ids: Vec<ColumnId> = COLUMNS.iter().filter_map(|name| ColumnId::of(name)).collect();
-        let [time, node_name, kind, messages, verdict, l7, event_type, flags, lost_count, lost_first, lost_last] =
-            ids.as_slice()
-        else {
-            return Ok(());
-        };
-        let bit = |path| presence_bit(path).map_or(0u64, |bit| 1 << bit);
-        let own_fields = bit("flow.time") | bit("flow.node_name");
-        let aggregate = bit("flow.aggregate");
-        let moment = |column, row| view.number(column, row).and_then(|nanos| i64::try_from(nanos).ok());
-        let mut by_node: HashMap<&str, Node> = HashMap::new();
+        let columns = &*COUNTED;
+        let mut tally = Tally::default();
         for row in 0..batch.num_rows() {
-            let name = view.text(*kind, row).unwrap_or("flow");
-            add(&mut self.kinds, name, 1);
-            let at = moment(*time, row);
-            let node = by_node.entry(view.text(*node_name, row).unwrap_or_default()).or_default();
-            node.events += 1;
-            match at {
-                Some(at) => {
-                    node.first = earlier(node.first, Some(at));
-                    node.last = later(node.last, Some(at));
-                    if name == "flow" && node.minutes.len() < MOST_MINUTES {
-                        node.minutes.insert(at.div_euclid(MINUTE));
-                    }
-                }
-                None => self.without_time += 1,
-            }
-            if name == "lost_events" {
-                let count =
-                    view.number(*lost_count, row).and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
-                // A report without a time may be of any time.
-                let first = moment(*lost_first, row).or(at).unwrap_or(i64::MIN);
-                let until = moment(*lost_last, row).or(at).unwrap_or(i64::MAX);
-                self.add_lost(Lost { first, last: until, count, reports: 1 });
-            }
-            if name == "flow" {
-                match view.number(*messages, row).and_then(|bits| u64::try_from(bits).ok()) {
-                    Some(present) => {
-                        self.some |= present;
-                        let aggregated = present & aggregate != 0;
-                        self.aggregated += u64::from(aggregated);
-                        self.masked += u64::from(!aggregated && present & own_fields != own_fields);
-                    }
-                    None => self.some = u64::MAX,
-                }
-                add(&mut self.verdicts, view.text(*verdict, row).unwrap_or("none"), 1);
-                if let Some(protocol) = view.text(*l7, row) {
-                    add(&mut self.l7, protocol, 1);
-                }
-                self.with_flags += u64::from(view.text(*flags, row).is_some());
-                self.policy_verdicts += u64::from(view.number(*event_type, row) == Some(5));
+            let text = |id| view.text(id, row);
+            let unsigned = |id| view.number(id, row).and_then(|number| u64::try_from(number).ok());
+            let moment = |id| view.number(id, row).and_then(|nanos| i64::try_from(nanos).ok());
+            let kind = text(columns.kind).unwrap_or("flow");
+            tally.add(&Counted {
+                kind,
+                node: text(columns.node_name).unwrap_or_default(),
+                time: moment(columns.time),
+                messages: unsigned(columns.messages),
+                verdict: text(columns.verdict),
+                l7: text(columns.l7_protocol),
+                has_flags: text(columns.tcp_flags).is_some(),
+                is_policy_verdict: view.number(columns.event_type, row) == Some(POLICY_VERDICT),
+            });
+            if kind == LOST_EVENTS {
+                let count = unsigned(columns.lost_count).unwrap_or_default();
+                tally.add_lost(count, moment(columns.time), moment(columns.lost_first), moment(columns.lost_last));
             }
         }
-        for (name, node) in by_node {
-            self.first = earlier(self.first, node.first);
-            self.last = later(self.last, node.last);
-            entry(&mut self.nodes, name).merge(node);
-        }
+        self.merge(tally.finish());
         Ok(())
     }
 

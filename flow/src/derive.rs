@@ -13,6 +13,7 @@ use arrow::datatypes::{Int32Type, Schema as ArrowSchema, UInt64Type};
 use arrow::error::ArrowError;
 
 use crate::columns::{ColumnId, Type};
+use crate::dictionary::unpacked_column;
 use crate::names::{Side, Workloads, best_name};
 use crate::schema::arrow_field;
 use crate::view::{View, WrongType};
@@ -125,7 +126,7 @@ pub fn derive(batch: &RecordBatch, wanted: &[ColumnId], workloads: &Workloads) -
         let column = id.column();
         arrays.push(match batch.column_by_name(column.name) {
             Some(array) if column.kind == Type::U64 && !column.unit.is_empty() => bounded(array),
-            Some(array) if !column.is_derived() => Arc::clone(array),
+            Some(array) if !column.is_derived() => unpacked_column(array)?,
             _ if column.is_derived() => derived(column.name, batch, &view, &directions, workloads)?,
             _ => arrow::array::new_null_array(arrow_field(column).data_type(), batch.num_rows()),
         });

@@ -5,13 +5,16 @@
 
 mod decode;
 mod encode;
+mod fast;
+mod filter;
+mod plain;
 mod reader;
 mod wrapped;
 
-pub use decode::Decoder;
-pub(crate) use decode::flags_text;
+pub use decode::{Decoder, Line, Wants};
 pub(crate) use encode::write_text;
 pub use encode::{encode, encode_lines};
+pub(crate) use plain::flags_text;
 pub use reader::MAX_DEPTH;
 pub(crate) use reader::{Next, Reader};
 pub use wrapped::stream_of;

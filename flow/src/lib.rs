@@ -19,6 +19,7 @@ pub mod archive;
 pub mod columns;
 pub mod coverage;
 pub mod derive;
+pub mod dictionary;
 mod extra;
 pub mod guard;
 pub mod inputs;

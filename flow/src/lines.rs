@@ -76,6 +76,8 @@ pub struct Chunks {
     source: Box<dyn Read + Send>,
     /// Bytes of the next chunk that were read with an earlier one.
     rest: Vec<u8>,
+    /// Room of a chunk that is done with.
+    spare: Vec<u8>,
     next_line: u64,
     failed: Option<io::Error>,
     done: bool,
@@ -106,7 +108,7 @@ impl Chunks {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
             }
         };
-        Ok(Self { source, rest: Vec::new(), next_line: 1, failed: None, done: false })
+        Ok(Self { source, rest: Vec::new(), spare: Vec::new(), next_line: 1, failed: None, done: false })
     }
 
     /// Passes over so many bytes, which end a line, and shows them to `see`; line numbers go on behind them.
@@ -154,19 +156,37 @@ impl Chunks {
     /// # Errors
     /// When the source broke off; everything before has been given.
     pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
-        let mut bytes = std::mem::take(&mut self.rest);
-        bytes.reserve(CHUNK);
+        // Room that was used before need not be cleared, nor given by the system, again.
+        let mut bytes = std::mem::take(&mut self.spare);
+        let mut filled = self.rest.len();
+        if bytes.len() < filled {
+            bytes.resize(filled, 0);
+        }
+        if let Some(start) = bytes.get_mut(..filled) {
+            start.copy_from_slice(&self.rest);
+        }
+        self.rest.clear();
         while !self.done {
-            if let Some(end) = cut(&bytes) {
-                self.rest = bytes.split_off(end);
+            let read = bytes.get(..filled).unwrap_or_default();
+            if let Some(end) = cut(read) {
+                self.rest.extend_from_slice(read.get(end..).unwrap_or_default());
+                bytes.truncate(end);
                 return Ok(Some(self.chunk(bytes)));
             }
-            self.fill(&mut bytes);
+            filled = self.fill(&mut bytes, filled);
         }
+        bytes.truncate(filled);
         if bytes.is_empty() {
             return self.failed.take().map_or(Ok(None), Err);
         }
         Ok(Some(self.chunk(bytes)))
+    }
+
+    /// Takes back the room of a chunk that is done with.
+    pub fn reuse(&mut self, chunk: Chunk) {
+        if chunk.bytes.capacity() <= 4 * CHUNK {
+            self.spare = chunk.bytes;
+        }
     }
 
     fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
@@ -175,23 +195,35 @@ impl Chunks {
         Chunk { bytes, first_line }
     }
 
-    fn fill(&mut self, bytes: &mut Vec<u8>) {
-        let start = bytes.len();
-        let want = if start < CHUNK { CHUNK - start } else { CHUNK };
-        let read = (&mut self.source).take(want as u64).read_to_end(bytes);
-        match read {
-            Ok(0) => self.done = true,
-            Ok(_) => {}
-            Err(error) => {
-                self.failed = Some(error);
-                self.done = true;
+    /// Reads more behind what is there; gives how much is there then.
+    fn fill(&mut self, bytes: &mut Vec<u8>, mut filled: usize) -> usize {
+        let until = if filled < CHUNK { CHUNK } else { filled + CHUNK };
+        if bytes.len() < until {
+            bytes.resize(until, 0);
+        }
+        while let Some(room) = bytes.get_mut(filled..until).filter(|room| !room.is_empty()) {
+            match self.source.read(room) {
+                Ok(0) => {
+                    self.done = true;
+                    break;
+                }
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.failed = Some(error);
+                    self.done = true;
+                    break;
+                }
             }
         }
-        if bytes.len() > 2 * MAX_LINE && memchr::memchr(b'\n', bytes).is_none() {
+        let read = bytes.get(..filled).unwrap_or_default();
+        if filled > 2 * MAX_LINE && memchr::memchr(b'\n', read).is_none() {
             // An endless line: its beginning is kept for the decoder to reject, the rest is passed over.
             bytes.truncate(MAX_LINE + 1);
             self.pass_over_line(bytes);
+            filled = bytes.len();
         }
+        filled
     }
 
     fn pass_over_line(&mut self, kept: &mut Vec<u8>) {

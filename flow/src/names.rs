@@ -1,11 +1,13 @@
 //! What an endpoint is called: the best name there is, by the rules of `docs/rules.md`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::ColumnId;
+use crate::json::{Bad, Next, Reader};
 use crate::view::{View, WrongType};
 
 /// Identities that stand for something by their number alone.
@@ -94,6 +96,33 @@ impl Workloads {
                     self.add(view.text(side.namespace, row).unwrap_or_default(), pod, workload);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Learns from the JSON of an endpoint, which has been found to be good.
+    pub(crate) fn learn_endpoint(&mut self, json: &str) {
+        let _ = self.learn_from(&mut Reader::new(json));
+    }
+
+    fn learn_from(&mut self, reader: &mut Reader<'_>) -> Result<(), Bad> {
+        let (mut namespace, mut pod, mut workload) = (None, None, None);
+        reader.open_object()?;
+        let mut first = true;
+        while let Some(key) = reader.key(first)? {
+            first = false;
+            match (&*key, reader.peek()?) {
+                ("namespace", Next::Text) => namespace = Some(reader.text()?),
+                ("pod_name" | "podName", Next::Text) => pod = Some(reader.text()?),
+                ("workloads", Next::List) => workload = first_workload(reader)?,
+                _ => {
+                    reader.skip()?;
+                }
+            }
+        }
+        // An empty text is no text.
+        if let (Some(pod), Some(workload)) = (pod.filter(|pod| !pod.is_empty()), workload) {
+            self.add(namespace.as_deref().unwrap_or_default(), &pod, &workload);
         }
         Ok(())
     }
@@ -189,6 +218,33 @@ fn qualified(namespace: Option<&str>, name: &str, out: &mut String) {
         out.push('/');
     }
     out.push_str(name);
+}
+
+/// The name of the first of a list of workloads.
+fn first_workload<'a>(reader: &mut Reader<'a>) -> Result<Option<Cow<'a, str>>, Bad> {
+    let mut name = None;
+    let mut is_found = false;
+    reader.open_list()?;
+    let mut first = true;
+    while reader.item(first)? {
+        first = false;
+        if is_found || reader.peek()? != Next::Object {
+            reader.skip()?;
+            continue;
+        }
+        is_found = true;
+        reader.open_object()?;
+        let mut first = true;
+        while let Some(key) = reader.key(first)? {
+            first = false;
+            if &*key == "name" && reader.peek()? == Next::Text {
+                name = Some(reader.text()?).filter(|name| !name.is_empty());
+            } else {
+                reader.skip()?;
+            }
+        }
+    }
+    Ok(name)
 }
 
 fn first_name(workloads: &StructArray) -> Option<&str> {

@@ -4,18 +4,20 @@
 //! 1. Only the columns asked for take memory or time; a value for another column is dropped.
 //! 2. A row costs only the values that it has: a column that was not set is filled up with NULL when it is next touched.
 //! 3. A row that turns out bad half way is taken back whole.
+//! 4. Names and lists are kept once each, and rows hold their numbers (see `dictionary`).
 
 use std::sync::Arc;
 
 use arrow::array::{
     ArrayBuilder, ArrayRef, BooleanArray, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch,
-    StringBuilder, StringDictionaryBuilder, StructBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
+    RecordBatchOptions, StringBuilder, StructBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
 };
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Fields, Int32Type, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{DataType, Field as ArrowField, Fields, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::columns::{COLUMNS, ColumnId, Type};
+use crate::dictionary::{Dictionary, unpacked};
 use crate::schema::{arrow_field, arrow_type};
 
 /// Which columns to decode; in the order of [`COLUMNS`].
@@ -56,6 +58,17 @@ impl Projection {
         (0u16..).zip(&self.wanted).filter(|(_, wanted)| **wanted).map(|(id, _)| ColumnId(id))
     }
 
+    /// These columns, too.
+    #[must_use]
+    pub fn with(mut self, columns: impl IntoIterator<Item = ColumnId>) -> Self {
+        for id in columns {
+            if let Some(slot) = self.wanted.get_mut(usize::from(id.0)) {
+                *slot = true;
+            }
+        }
+        self
+    }
+
     /// The Arrow schema of what will be decoded.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
@@ -72,8 +85,30 @@ pub enum MemberValue {
     Texts(Vec<String>),
 }
 
+impl MemberValue {
+    /// Writes what tells the value from others.
+    fn identify(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::None => out.push(0),
+            Self::Text(text) => {
+                out.push(1);
+                identify(text, out);
+            }
+            Self::Number(number) => {
+                out.push(2);
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            Self::Texts(texts) => {
+                out.push(3);
+                out.extend_from_slice(&texts.len().to_le_bytes());
+                texts.iter().for_each(|text| identify(text, out));
+            }
+        }
+    }
+}
+
 enum Builder {
-    Name(StringDictionaryBuilder<Int32Type>),
+    Name(Dictionary<StringBuilder>),
     Text(StringBuilder),
     Bool(BooleanBuilder),
     I32(Int32Builder),
@@ -81,8 +116,8 @@ enum Builder {
     I64(Int64Builder),
     U64(UInt64Builder),
     Time(TimestampNanosecondBuilder),
-    Texts(ListBuilder<StringBuilder>),
-    Structs(ListBuilder<StructBuilder>),
+    Texts(Dictionary<ListBuilder<StringBuilder>>),
+    Structs(Dictionary<ListBuilder<StructBuilder>>),
 }
 
 /// Runs the same code on whichever builder it is.
@@ -106,7 +141,7 @@ macro_rules! each {
 impl Builder {
     fn new(kind: Type) -> Self {
         match kind {
-            Type::Name | Type::Flags | Type::Case => Self::Name(StringDictionaryBuilder::new()),
+            Type::Name | Type::Flags | Type::Case => Self::Name(Dictionary::new(StringBuilder::new())),
             Type::Text | Type::Json => Self::Text(StringBuilder::new()),
             Type::Bool => Self::Bool(BooleanBuilder::new()),
             Type::I32 => Self::I32(Int32Builder::new()),
@@ -114,9 +149,10 @@ impl Builder {
             Type::I64 => Self::I64(Int64Builder::new()),
             Type::U64 | Type::Presence => Self::U64(UInt64Builder::new()),
             Type::Time => Self::Time(TimestampNanosecondBuilder::new().with_timezone("UTC")),
-            Type::Names => Self::Texts(ListBuilder::new(StringBuilder::new())),
+            Type::Names => Self::Texts(Dictionary::new(ListBuilder::new(StringBuilder::new()))),
             Type::Workloads | Type::Policies | Type::Headers | Type::Addresses => {
-                Self::Structs(ListBuilder::new(StructBuilder::from_fields(struct_fields(kind), 0)))
+                let items = StructBuilder::from_fields(struct_fields(kind), 0);
+                Self::Structs(Dictionary::new(ListBuilder::new(items)))
             }
         }
     }
@@ -132,13 +168,42 @@ impl Builder {
             Self::I64(b) => b.append_nulls(missing),
             Self::U64(b) => b.append_nulls(missing),
             Self::Time(b) => b.append_nulls(missing),
-            Self::Texts(b) => (0..missing).for_each(|_| b.append_null()),
-            Self::Structs(b) => (0..missing).for_each(|_| b.append_null()),
+            Self::Texts(b) => b.append_nulls(missing),
+            Self::Structs(b) => b.append_nulls(missing),
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
-        each!(self, b => Arc::new(b.finish()))
+    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
+        Ok(match self {
+            Self::Name(b) => Arc::new(b.finish()?),
+            Self::Text(b) => Arc::new(b.finish()),
+            Self::Bool(b) => Arc::new(b.finish()),
+            Self::I32(b) => Arc::new(b.finish()),
+            Self::U32(b) => Arc::new(b.finish()),
+            Self::I64(b) => Arc::new(b.finish()),
+            Self::U64(b) => Arc::new(b.finish()),
+            Self::Time(b) => Arc::new(b.finish()),
+            Self::Texts(b) => Arc::new(b.finish()?),
+            Self::Structs(b) => Arc::new(b.finish()?),
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Name(b) => b.is_full(),
+            Self::Texts(b) => b.is_full(),
+            Self::Structs(b) => b.is_full(),
+            _ => false,
+        }
+    }
+
+    fn forget(&mut self) {
+        match self {
+            Self::Name(b) => b.forget(),
+            Self::Texts(b) => b.forget(),
+            Self::Structs(b) => b.forget(),
+            _ => {}
+        }
     }
 }
 
@@ -155,10 +220,15 @@ fn struct_fields(kind: Type) -> Fields {
 /// Rows being built.
 pub struct Rows {
     projection: Projection,
+    /// Columns of a batch.
+    shown: Projection,
     builders: Vec<Option<Builder>>,
     /// Rows finished so far, the abandoned ones among them.
     len: usize,
     abandoned: Vec<usize>,
+    generation: u64,
+    /// Room to put together what tells a list from others.
+    identity: Vec<u8>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -170,14 +240,27 @@ impl std::fmt::Debug for Rows {
 impl Rows {
     #[must_use]
     pub fn new(projection: Projection) -> Self {
+        let shown = projection.clone();
+        Self::showing(projection, &shown)
+    }
+
+    /// Rows of which a batch has some columns only; the others are there as long as a row is being set.
+    #[must_use]
+    pub fn showing(projection: Projection, shown: &Projection) -> Self {
         let builders =
             COLUMNS.iter().zip(&projection.wanted).map(|(c, wanted)| wanted.then(|| Builder::new(c.kind))).collect();
-        Self { projection, builders, len: 0, abandoned: Vec::new() }
+        Self { projection, shown: shown.clone(), builders, len: 0, abandoned: Vec::new(), generation: 0, identity: Vec::new() }
     }
 
     #[must_use]
     pub fn wants(&self, id: ColumnId) -> bool {
         self.projection.has(id)
+    }
+
+    /// The columns that can be set.
+    #[must_use]
+    pub fn projection(&self) -> &Projection {
+        &self.projection
     }
 
     /// Rows kept so far.
@@ -213,8 +296,10 @@ impl Rows {
 
     pub fn text(&mut self, id: ColumnId, value: &str) {
         match self.builder(id) {
-            // A dictionary takes fewer than 2^31 values; a batch is far smaller than that.
-            Some(Builder::Name(b)) => b.append_value(value),
+            Some(Builder::Name(b)) => {
+                let number = b.number(value.as_bytes(), |values| values.append_value(value));
+                b.push(number);
+            }
             Some(Builder::Text(b)) => b.append_value(value),
             _ => {}
         }
@@ -242,25 +327,105 @@ impl Rows {
     }
 
     pub fn texts<T: AsRef<str>>(&mut self, id: ColumnId, values: impl IntoIterator<Item = T>) {
-        if let Some(Builder::Texts(b)) = self.builder(id) {
-            for value in values {
-                b.values().append_value(value);
-            }
-            b.append(true);
+        if self.wants(id) {
+            let values: Vec<T> = values.into_iter().collect();
+            let number = self.number_of_texts(id, &values);
+            self.numbered(id, number);
         }
     }
 
     /// A list of structs, each a list of its members' values in the struct's order.
     pub fn structs(&mut self, id: ColumnId, items: &[Vec<MemberValue>]) {
-        let Some(Builder::Structs(b)) = self.builder(id) else { return };
-        for item in items {
-            let values = b.values();
-            for (member, value) in item.iter().enumerate() {
-                append_member(values, member, value);
-            }
-            values.append(true);
+        let number = self.number_of_structs(id, items);
+        self.numbered(id, number);
+    }
+
+    /// The number that a name or a list has in its column; `None` for a column that is not wanted, or is of another type.
+    pub(crate) fn number_of_text(&mut self, id: ColumnId, value: &str) -> Option<i32> {
+        match self.builders.get_mut(usize::from(id.0))?.as_mut()? {
+            Builder::Name(b) => Some(b.number(value.as_bytes(), |values| values.append_value(value))),
+            _ => None,
         }
-        b.append(true);
+    }
+
+    pub(crate) fn number_of_texts<T: AsRef<str>>(&mut self, id: ColumnId, values: &[T]) -> Option<i32> {
+        let Builder::Texts(b) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
+        self.identity.clear();
+        values.iter().for_each(|value| identify(value.as_ref(), &mut self.identity));
+        Some(b.number(&self.identity, |list| {
+            values.iter().for_each(|value| list.values().append_value(value));
+            list.append(true);
+        }))
+    }
+
+    pub(crate) fn number_of_structs(&mut self, id: ColumnId, items: &[Vec<MemberValue>]) -> Option<i32> {
+        let Builder::Structs(b) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
+        self.identity.clear();
+        items.iter().flatten().for_each(|value| value.identify(&mut self.identity));
+        Some(b.number(&self.identity, |list| {
+            for item in items {
+                let values = list.values();
+                for (member, value) in item.iter().enumerate() {
+                    append_member(values, member, value);
+                }
+                values.append(true);
+            }
+            list.append(true);
+        }))
+    }
+
+    /// A name or list by its number in the column.
+    pub(crate) fn numbered(&mut self, id: ColumnId, number: Option<i32>) {
+        let Some(number) = number else { return };
+        match self.builder(id) {
+            Some(Builder::Name(b)) => b.push(number),
+            Some(Builder::Texts(b)) => b.push(number),
+            Some(Builder::Structs(b)) => b.push(number),
+            _ => {}
+        }
+    }
+
+    /// The name that has this number.
+    pub(crate) fn name(&self, id: ColumnId, number: i32) -> Option<&[u8]> {
+        match self.builders.get(usize::from(id.0))?.as_ref()? {
+            Builder::Name(b) => b.identity(number),
+            _ => None,
+        }
+    }
+
+    /// How often numbers have been given anew: those of an earlier time stand for nothing.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The text of the row that is being set.
+    pub(crate) fn set_text(&self, id: ColumnId) -> Option<&str> {
+        let builder = self.builders.get(usize::from(id.0))?.as_ref()?;
+        let bytes = match builder {
+            Builder::Name(b) if b.len() > self.len => b.last()?,
+            Builder::Text(b) if b.len() > self.len => {
+                let [.., start, end] = b.offsets_slice() else { return None };
+                b.values_slice().get(usize::try_from(*start).ok()?..usize::try_from(*end).ok()?)?
+            }
+            _ => return None,
+        };
+        std::str::from_utf8(bytes).ok()
+    }
+
+    /// The number of the row that is being set.
+    pub(crate) fn set_number(&self, id: ColumnId) -> Option<i128> {
+        let builder = self.builders.get(usize::from(id.0))?.as_ref()?;
+        if each!(builder, b => b.len()) <= self.len {
+            return None;
+        }
+        Some(match builder {
+            Builder::I32(b) => (*b.values_slice().last()?).into(),
+            Builder::U32(b) => (*b.values_slice().last()?).into(),
+            Builder::I64(b) => (*b.values_slice().last()?).into(),
+            Builder::U64(b) => (*b.values_slice().last()?).into(),
+            Builder::Time(b) => (*b.values_slice().last()?).into(),
+            _ => return None,
+        })
     }
 
     /// The kept rows, and an empty builder of the same columns.
@@ -268,14 +433,31 @@ impl Rows {
     /// # Errors
     /// When arrow refuses the arrays, which would be a mistake in this module.
     pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        let schema = self.projection.schema();
-        let mut arrays = Vec::with_capacity(schema.fields().len());
-        for builder in self.builders.iter_mut().flatten() {
-            builder.fill(self.len);
-            arrays.push(builder.finish());
+        unpacked(&self.finish_packed()?)
+    }
+
+    /// The kept rows with each list once, rows having the number of theirs.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub fn finish_packed(&mut self) -> Result<RecordBatch, ArrowError> {
+        let mut arrays = Vec::with_capacity(self.builders.len());
+        let mut fields = Vec::with_capacity(self.builders.len());
+        for (id, builder) in (0u16..).map(ColumnId).zip(&mut self.builders) {
+            let Some(builder) = builder else { continue };
+            if self.shown.has(id) {
+                builder.fill(self.len);
+            }
+            let array = builder.finish()?;
+            if !self.shown.has(id) {
+                continue;
+            }
+            let column = id.column();
+            fields.push(ArrowField::new(column.name, array.data_type().clone(), true));
+            arrays.push(array);
         }
-        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(self.len));
-        let mut batch = RecordBatch::try_new_with_options(schema, arrays, &options)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.len));
+        let mut batch = RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), arrays, &options)?;
         if !self.abandoned.is_empty() {
             let mut keep = vec![true; self.len];
             for row in &self.abandoned {
@@ -287,8 +469,18 @@ impl Rows {
         }
         self.len = 0;
         self.abandoned.clear();
+        if self.builders.iter().flatten().any(Builder::is_full) {
+            self.builders.iter_mut().flatten().for_each(Builder::forget);
+            self.generation += 1;
+        }
         Ok(batch)
     }
+}
+
+/// Writes what tells a text of a list from others.
+fn identify(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(&text.len().to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
 }
 
 fn append_member(values: &mut StructBuilder, member: usize, value: &MemberValue) {

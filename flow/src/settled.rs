@@ -57,6 +57,8 @@ pub(crate) struct Event<'a> {
     pub envelope_time: Option<i64>,
     pub node_name: Option<Cow<'a, str>>,
     pub envelope_node_name: Option<Cow<'a, str>>,
+    /// The JSON of its ends, where that is to be learnt from.
+    pub endpoints: Vec<&'a str>,
 }
 
 impl<'a> Event<'a> {
@@ -82,16 +84,42 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// The kind, as a column has it.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind.unwrap_or("flow")
+    }
+
+    /// When it was seen.
+    pub(crate) fn time(&self) -> Option<i64> {
+        self.time.or(self.envelope_time)
+    }
+
+    /// The node that saw it.
+    pub(crate) fn node(&self) -> Option<&str> {
+        self.node_name.as_deref().or(self.envelope_node_name.as_deref())
+    }
+
+    /// The envelope's node, where it is another one.
+    pub(crate) fn other_node(&self) -> Option<&str> {
+        let outer = self.envelope_node_name.as_deref()?;
+        self.node_name.as_deref().is_some_and(|name| name != outer).then_some(outer)
+    }
+
+    /// Presence bits, those of the shared columns among them.
+    pub(crate) fn messages(&self) -> u64 {
+        let bits = &SETTLED.bits;
+        let bit = |bit: u8, there: bool| u64::from(there) << bit;
+        self.presence
+            | bit(bits.time, self.envelope_time.is_some())
+            | bit(bits.flow_time, self.time.is_some())
+            | bit(bits.node_name, self.envelope_node_name.is_some())
+            | bit(bits.flow_node_name, self.node_name.is_some())
+    }
+
     /// Sets the columns that event and envelope share.
-    pub(crate) fn settle(self, rows: &mut Rows) {
+    pub(crate) fn settle(&self, rows: &mut Rows) {
         let columns = &*SETTLED;
-        let mut presence = self.presence;
-        let mut mark = |bit: u8, there: bool| presence |= u64::from(there) << bit;
-        mark(columns.bits.time, self.envelope_time.is_some());
-        mark(columns.bits.flow_time, self.time.is_some());
-        mark(columns.bits.node_name, self.envelope_node_name.is_some());
-        mark(columns.bits.flow_node_name, self.node_name.is_some());
-        if let Some(time) = self.time.or(self.envelope_time) {
+        if let Some(time) = self.time() {
             rows.number(columns.time, time.into());
         }
         if let (Some(time), Some(outer)) = (self.time, self.envelope_time)
@@ -99,16 +127,14 @@ impl<'a> Event<'a> {
         {
             rows.number(columns.envelope_time, outer.into());
         }
-        if let Some(name) = self.node_name.as_ref().or(self.envelope_node_name.as_ref()) {
+        if let Some(name) = self.node() {
             rows.text(columns.node_name, name);
         }
-        if let (Some(name), Some(outer)) = (&self.node_name, &self.envelope_node_name)
-            && name != outer
-        {
+        if let Some(outer) = self.other_node() {
             rows.text(columns.envelope_node_name, outer);
         }
-        rows.text(columns.kind, self.kind.unwrap_or("flow"));
-        rows.number(columns.messages, presence.into());
+        rows.text(columns.kind, self.kind());
+        rows.number(columns.messages, self.messages().into());
     }
 }
 

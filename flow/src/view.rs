@@ -4,7 +4,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, Int64Array, ListArray, RecordBatch,
     StringArray, StructArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
 };
-use arrow::datatypes::Int32Type;
+use arrow::datatypes::{DataType, Int32Type};
 
 use crate::columns::{COLUMNS, ColumnId};
 use crate::schema::arrow_type;
@@ -25,7 +25,8 @@ enum Values<'a> {
     I64(&'a Int64Array),
     U64(&'a UInt64Array),
     Time(&'a TimestampNanosecondArray),
-    List(&'a ListArray),
+    /// Lists of the rows, or those that rows have the numbers of.
+    List { keys: Option<&'a Int32Array>, lists: &'a ListArray },
 }
 
 /// A batch has a column of another type than the schema says.
@@ -51,7 +52,11 @@ impl<'a> View<'a> {
                     found: array.data_type().to_string(),
                     expected: expected.to_string(),
                 };
-                if array.data_type() != &expected {
+                let found = match array.data_type() {
+                    DataType::Dictionary(_, lists) if matches!(expected, DataType::List(_)) => lists,
+                    found => found,
+                };
+                if found != &expected {
                     return Err(wrong());
                 }
                 values(array).map(Some).ok_or_else(wrong)
@@ -104,7 +109,11 @@ impl<'a> View<'a> {
 
     fn list(&self, id: ColumnId, row: usize) -> Option<ArrayRef> {
         match self.values(id)? {
-            Values::List(values) if values.is_valid(row) => Some(values.value(row)),
+            Values::List { keys: None, lists } if lists.is_valid(row) => Some(lists.value(row)),
+            Values::List { keys: Some(keys), lists } if keys.is_valid(row) => {
+                let at = usize::try_from(keys.value(row)).ok()?;
+                lists.is_valid(at).then(|| lists.value(at))
+            }
             _ => None,
         }
     }
@@ -113,7 +122,10 @@ impl<'a> View<'a> {
 fn values(array: &ArrayRef) -> Option<Values<'_>> {
     let any = array.as_any();
     if let Some(names) = any.downcast_ref::<DictionaryArray<Int32Type>>() {
-        return Some(Values::Name { keys: names.keys(), values: names.values().as_string_opt()? });
+        return match names.values().as_list_opt() {
+            Some(lists) => Some(Values::List { keys: Some(names.keys()), lists }),
+            None => Some(Values::Name { keys: names.keys(), values: names.values().as_string_opt()? }),
+        };
     }
     any.downcast_ref()
         .map(Values::Text)
@@ -123,7 +135,7 @@ fn values(array: &ArrayRef) -> Option<Values<'_>> {
         .or_else(|| any.downcast_ref().map(Values::I64))
         .or_else(|| any.downcast_ref().map(Values::U64))
         .or_else(|| any.downcast_ref().map(Values::Time))
-        .or_else(|| any.downcast_ref().map(Values::List))
+        .or_else(|| any.downcast_ref().map(|lists| Values::List { keys: None, lists }))
 }
 
 /// The texts of a list that stand for something; a NULL item reads as empty.

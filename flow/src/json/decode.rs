@@ -1,56 +1,74 @@
 //! JSON line → row.
 //!
 //! Promises:
-//! 1. A line is read whole whatever columns are wanted: the projection decides what is kept, never what is good.
+//! 1. A line is read whole whatever columns are wanted: what is wanted decides what is kept, never what is good.
 //! 2. Both spellings of names, enums by name or number, quoted or bare numbers, `null` for absent: all that protojson reads.
 //! 3. What is not known, or known with another type, goes to `extra` in its place, and is counted once by its path.
+//!
+//! A line goes to the fast path first (`fast`); what that does not take is read by the plain one (`plain`).
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
-use super::reader::{Keys, Next, Reader};
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+
+use super::fast::Fast;
+use super::filter::Filter;
+use super::plain::Plain;
+use super::reader::Reader;
 use super::{Bad, wrapped};
-use crate::columns::{ColumnId, Fill};
-use crate::extra::{Extra, one_line};
-use crate::lines::MAX_LINE;
+use crate::columns::ColumnId;
+use crate::coverage::{self, COUNTED, Counted, Coverage, LOST_EVENTS, POLICY_VERDICT, Tally};
+use crate::lines::{Chunk, MAX_LINE};
+use crate::names::Workloads;
 use crate::oddities::Oddities;
-use crate::rows::{MemberValue, Projection, Rows};
-use crate::schema::{BODIES, ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar};
+use crate::rows::{Projection, Rows};
+use crate::schema::{ENVELOPE, SCHEMA};
+use crate::segment::Needle;
 use crate::settled::{Event, SETTLED};
-use crate::time::parse_rfc3339;
+
+/// What is wanted of lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wants {
+    /// Columns of the rows.
+    pub columns: Projection,
+    /// A row is kept if it fits one of these; empty when any is. All lines are read and counted.
+    pub needles: Vec<Needle>,
+    /// Count what the lines cover, those without a row, too.
+    pub counts: bool,
+    /// Learn which pods belong to which workloads, from all lines.
+    pub learns: bool,
+}
 
 /// Decodes lines into rows.
 #[derive(Debug)]
 pub struct Decoder {
+    wants: Wants,
+    filter: Filter,
     rows: Rows,
-    oddities: Oddities,
-    extra: Extra,
+    fast: Option<Fast>,
+    plain: Plain,
     /// Parts of wrapped lines, by stream.
     parts: HashMap<&'static str, String>,
     /// A hash of each good line, unwrapped.
     hashes: Vec<u64>,
+    tally: Tally,
+    workloads: Workloads,
+}
+
+/// A line of a chunk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub number: u64,
+    /// Where it stands in the chunk, without its line feed.
+    pub bytes: Range<usize>,
+    /// It is the last one and has no line feed.
+    pub is_open: bool,
 }
 
 /// The same line has the same hash in every run.
 const HASHER: ahash::RandomState = ahash::RandomState::with_seeds(1, 2, 3, 4);
-
-/// Most items of a list of messages that become a column's value.
-const MOST_ITEMS: usize = 10_000;
-
-/// How a value fitted its field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit {
-    Yes,
-    /// Understood, but written otherwise than an exporter of this version would: kept as it was, too.
-    AsWritten,
-    No,
-}
-
-impl From<bool> for Fit {
-    fn from(fits: bool) -> Self {
-        if fits { Self::Yes } else { Self::No }
-    }
-}
 
 /// How the top level of a line is to be read.
 enum Shape<'a> {
@@ -61,15 +79,71 @@ enum Shape<'a> {
 }
 
 impl Decoder {
+    /// A decoder that keeps these columns of all lines.
     #[must_use]
-    pub fn new(projection: Projection) -> Self {
+    pub fn new(columns: Projection) -> Self {
+        Self::wanting(Wants { columns, needles: Vec::new(), counts: false, learns: false })
+    }
+
+    /// A decoder that gives what is wanted, and nothing else.
+    #[must_use]
+    pub fn wanting(wants: Wants) -> Self {
+        let mut decoder = Self::reference(wants);
+        let read = decoder.rows.projection();
+        decoder.fast = Some(Fast::new(read, &decoder.wants.columns, decoder.wants.learns));
+        decoder
+    }
+
+    /// Likewise, by the plain path alone: what the fast one is held against.
+    #[must_use]
+    pub fn reference(wants: Wants) -> Self {
+        let filter = Filter::new(&wants.needles);
+        let counted = if wants.counts { coverage::COLUMNS } else { &[] };
+        let read = wants.columns.clone().with(counted.iter().filter_map(|name| ColumnId::of(name)));
         Self {
-            rows: Rows::new(projection),
-            oddities: Oddities::default(),
-            extra: Extra::default(),
+            rows: Rows::showing(read.with(filter.columns()), &wants.columns),
+            wants,
+            filter,
+            fast: None,
+            plain: Plain::default(),
             parts: HashMap::new(),
             hashes: Vec::new(),
+            tally: Tally::default(),
+            workloads: Workloads::default(),
         }
+    }
+
+    /// Decodes the lines of a chunk, gives `bad` those that are bad, and tells how many lines there are.
+    pub fn chunk(&mut self, chunk: &Chunk, mut bad: impl FnMut(Line, &Bad)) -> u64 {
+        let text = simdutf8::basic::from_utf8(&chunk.bytes).ok();
+        let (mut at, mut number) = (0, chunk.first_line);
+        while let Some(rest) = chunk.bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let length = match text.and_then(|text| self.next_line(text.get(at..)?)) {
+                Some(length) => length,
+                None => {
+                    let end = memchr::memchr(b'\n', rest);
+                    let length = end.unwrap_or(rest.len());
+                    if let Err(error) = self.line(rest.get(..length).unwrap_or_default()) {
+                        bad(Line { number, bytes: at..at + length, is_open: end.is_none() }, &error);
+                    }
+                    length
+                }
+            };
+            at += length + 1;
+            number += 1;
+        }
+        number - chunk.first_line
+    }
+
+    /// Decodes the line that a text begins with, if that can be done fast, and gives its length, without its line feed.
+    /// Otherwise nothing is done.
+    fn next_line(&mut self, text: &str) -> Option<usize> {
+        let length = self.fast.as_mut()?.line(text, &mut self.rows)?;
+        if length > MAX_LINE {
+            return None;
+        }
+        self.taken(text.get(..length)?);
+        Some(length)
     }
 
     /// Decodes one line, without its line feed. A part of a wrapped line is kept until its rest comes.
@@ -108,8 +182,16 @@ impl Decoder {
     ///
     /// # Errors
     /// When arrow refuses the arrays, which would be a mistake in this crate.
-    pub fn finish(&mut self) -> Result<arrow::array::RecordBatch, arrow::error::ArrowError> {
+    pub fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         self.rows.finish()
+    }
+
+    /// Likewise, with each list once, rows having the number of theirs: a dictionary of lists.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_packed(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.rows.finish_packed()
     }
 
     /// Rows decoded since the last [`Self::finish`].
@@ -130,10 +212,26 @@ impl Decoder {
         HASHER.hash_one(line)
     }
 
-    /// What was not known, since the decoder was made.
+    /// What was not known, since the last call.
     #[must_use]
     pub fn oddities(&mut self) -> Oddities {
-        std::mem::take(&mut self.oddities)
+        std::mem::take(&mut self.plain.oddities)
+    }
+
+    /// What the good lines since the last call cover.
+    #[must_use]
+    pub fn coverage(&mut self) -> Coverage {
+        std::mem::take(&mut self.tally).finish()
+    }
+
+    /// What was learnt of workloads since the last call.
+    #[must_use]
+    pub fn workloads(&mut self) -> Workloads {
+        let mut workloads = std::mem::take(&mut self.workloads);
+        if let Some(fast) = &mut self.fast {
+            workloads.merge(&fast.workloads());
+        }
+        workloads
     }
 
     fn unwrapped(&mut self, unwrapped: &wrapped::Unwrapped<'_>) -> Result<(), Bad> {
@@ -172,6 +270,12 @@ impl Decoder {
     }
 
     fn object(&mut self, text: &str, outermost: bool) -> Result<(), Bad> {
+        if let Some(fast) = &mut self.fast
+            && fast.line(text, &mut self.rows) == Some(text.len())
+        {
+            self.taken(text);
+            return Ok(());
+        }
         let mut event = Event::default();
         let mut reader = Reader::new(text);
         let message = match classify(text, outermost)? {
@@ -182,9 +286,10 @@ impl Decoder {
                 SCHEMA.body(kind).ok_or(Bad::NoEvent)?
             }
         };
-        self.extra.clear();
+        self.plain.extra.clear();
         let result = self
-            .message(message, &mut reader, &mut event)
+            .plain
+            .message(message, &mut reader, &mut event, &mut self.rows)
             .and_then(|()| reader.end())
             .and_then(|()| if event.kind.is_none() { Err(Bad::NoEvent) } else { Ok(()) });
         match result {
@@ -193,250 +298,102 @@ impl Decoder {
                     event.envelope_time = event.time;
                     event.envelope_node_name.clone_from(&event.node_name);
                 }
-                event.settle(&mut self.rows);
-                if let Some(extra) = self.extra.finish() {
-                    self.rows.text(SETTLED.extra, extra);
-                }
-                self.rows.finish_row();
-                self.hashes.push(Self::hash(text));
+                self.read(text, event);
             }
             Err(_) => self.rows.abandon_row(),
         }
         result
     }
 
-    fn message<'a>(&mut self, id: MessageId, reader: &mut Reader<'a>, event: &mut Event<'a>) -> Result<(), Bad> {
-        let message = SCHEMA.message(id);
-        event.presence |= message.bit.map_or(0, |bit| 1 << bit);
-        let mut seen = 0u64;
-        let mut set = 0u64;
-        let mut member: Option<&str> = None;
-        let mut unknown = Keys::default();
-        reader.open_object()?;
-        let mut first = true;
-        while let Some(key) = reader.key(first)? {
-            first = false;
-            let Some((position, field)) =
-                message.by_name(&key).and_then(|position| Some((position, message.fields.get(position)?)))
-            else {
-                let raw = reader.skip()?;
-                self.oddities.unknown_field(&message.path, &key);
-                self.extra.add(id, &key, raw);
-                unknown.add(key)?;
-                continue;
-            };
-            if seen & (1 << position) != 0 {
-                return Err(Bad::DuplicateKey(key.into_owned()));
-            }
-            seen |= 1 << position;
-            let next = reader.peek()?;
-            if next == Next::Null {
-                reader.null()?;
-                continue;
-            }
-            set |= 1 << position;
-            if field.in_oneof {
-                if let Some(other) = member.replace(&field.name) {
-                    return Err(Bad::TwoOfOneof(other.to_owned(), field.name.to_string()));
-                }
-                if id == ENVELOPE {
-                    event.kind = BODIES.iter().copied().find(|body| *body == &*field.name);
-                }
-            }
-            let start = reader.at();
-            let fits = match &field.kind {
-                FieldKind::Message(child) if next == Next::Object => {
-                    if let Some(case) = message.case.filter(|_| field.in_oneof) {
-                        self.rows.text(case, &field.name);
-                    }
-                    self.message(*child, reader, event)?;
-                    Fit::Yes
-                }
-                FieldKind::Message(_) if id == ENVELOPE => {
-                    reader.skip()?;
-                    return Err(Bad::BodyNotAnObject(field.name.to_string()));
-                }
-                FieldKind::Message(_) => {
-                    reader.skip()?;
-                    Fit::No
-                }
-                FieldKind::Scalar { column, scalar, wrapped } => {
-                    self.scalar(&message.path, &field.name, *column, scalar, *wrapped, reader, event)?
-                }
-                FieldKind::Texts(column) => match texts(reader)? {
-                    Some(values) => {
-                        if !values.is_empty() {
-                            self.rows.texts(*column, values);
-                        }
-                        Fit::Yes
-                    }
-                    None => Fit::No,
-                },
-                FieldKind::Structs { column, members } => self.structs(*column, members, reader)?.into(),
-                FieldKind::Flags { column, names } => self.flags(*column, names, reader)?.into(),
-                FieldKind::Any(column) => {
-                    let raw = reader.skip()?;
-                    if next == Next::Object {
-                        self.rows.text(*column, &one_line(raw));
-                    }
-                    Fit::from(next == Next::Object)
-                }
-            };
-            if fits == Fit::No {
-                self.oddities.mistyped(&message.path, &field.name);
-            }
-            if fits != Fit::Yes {
-                self.extra.add(id, &field.name, reader.since(start).trim_ascii());
+    /// Counts and keeps what the plain path has read.
+    fn read(&mut self, text: &str, mut event: Event<'_>) {
+        self.hashes.push(Self::hash(text));
+        if self.wants.learns {
+            event.endpoints.iter().for_each(|endpoint| self.workloads.learn_endpoint(endpoint));
+        }
+        event.endpoints.clear();
+        event.settle(&mut self.rows);
+        if let Some(extra) = self.plain.extra.finish() {
+            self.rows.text(SETTLED.extra, extra);
+        }
+        let rows = &self.rows;
+        if self.wants.counts {
+            let columns = &*COUNTED;
+            let unsigned = |id| rows.set_number(id).and_then(|number| u64::try_from(number).ok());
+            let moment = |id| rows.set_number(id).and_then(|nanos| i64::try_from(nanos).ok());
+            let kind = rows.set_text(columns.kind).unwrap_or_default();
+            self.tally.add(&Counted {
+                kind,
+                node: rows.set_text(columns.node_name).unwrap_or_default(),
+                time: moment(columns.time),
+                messages: unsigned(columns.messages),
+                verdict: rows.set_text(columns.verdict),
+                l7: rows.set_text(columns.l7_protocol),
+                has_flags: rows.set_text(columns.tcp_flags).is_some(),
+                is_policy_verdict: rows.set_number(columns.event_type) == Some(POLICY_VERDICT),
+            });
+            if kind == LOST_EVENTS {
+                let count = unsigned(columns.lost_count).unwrap_or_default();
+                let [at, first, last] = [columns.time, columns.lost_first, columns.lost_last].map(moment);
+                self.tally.add_lost(count, at, first, last);
             }
         }
-        for (position, column) in &message.zeros {
-            if set & (1 << position) == 0 {
-                self.rows.number(*column, 0);
-            }
+        if self.filter.keeps(|column| rows.set_text(column)) {
+            self.rows.finish_row();
+        } else {
+            self.rows.abandon_row();
         }
-        Ok(())
     }
 
-    /// Reads a single value.
-    #[expect(clippy::too_many_arguments, reason = "the field's place and type, and where to read and write")]
-    fn scalar<'a>(
-        &mut self,
-        path: &str,
-        name: &str,
-        column: ColumnId,
-        scalar: &Scalar,
-        wrapped: bool,
-        reader: &mut Reader<'a>,
-        event: &mut Event<'a>,
-    ) -> Result<Fit, Bad> {
-        let next = reader.peek()?;
-        let keep_zero = wrapped || column.column().fill == Fill::Zero;
-        match (scalar, next) {
-            (Scalar::Text, Next::Text) => {
-                let text = reader.text()?;
-                if text.is_empty() {
-                    return Ok(Fit::Yes);
-                }
-                event.set_text(column, text, &mut self.rows);
-            }
-            (Scalar::Bool, Next::Bool) => {
-                let value = reader.bool()?;
-                if value || keep_zero {
-                    self.rows.bool(column, value);
-                }
-            }
-            (Scalar::Time, Next::Text) => {
-                let Some(nanos) = parse_rfc3339(&reader.text()?) else { return Ok(Fit::No) };
-                event.set_time(column, nanos, &mut self.rows);
-            }
-            (Scalar::Enum(values), Next::Text) => {
-                return Ok(self.enum_name(path, name, column, values, &reader.text()?));
-            }
-            (Scalar::Enum(values), Next::Number) => {
-                return Ok(self.enum_number(path, name, column, values, reader.number()?));
-            }
-            (Scalar::U32 | Scalar::I32 | Scalar::U64 | Scalar::I64, Next::Text | Next::Number) => {
-                let text = if next == Next::Text { reader.text()? } else { Cow::Borrowed(reader.number()?) };
-                let Some(value) = whole(&text, scalar) else { return Ok(Fit::No) };
-                if value != 0 || keep_zero {
-                    self.rows.number(column, value);
-                }
-            }
-            _ => {
-                reader.skip()?;
-                return Ok(Fit::No);
-            }
-        }
-        Ok(Fit::Yes)
-    }
-
-    fn enum_name(&mut self, path: &str, field: &str, column: ColumnId, values: &Enum, name: &str) -> Fit {
-        match values.number(name) {
-            Some(0) => {}
-            Some(_) => self.rows.text(column, name),
-            // A quoted number is no name; written back as a name it would become a number.
-            None if name.is_empty() || name.parse::<i32>().is_ok() => return Fit::No,
-            None => {
-                self.oddities.unknown_value(path, field, name);
-                self.rows.text(column, name);
-            }
-        }
-        Fit::Yes
-    }
-
-    fn enum_number(&mut self, path: &str, field: &str, column: ColumnId, values: &Enum, text: &str) -> Fit {
-        let Some(number) = whole(text, &Scalar::I32).and_then(|number| i32::try_from(number).ok()) else {
-            return Fit::No;
+    /// Counts and keeps what the fast path has taken.
+    fn taken(&mut self, line: &str) {
+        let Some(fast) = &self.fast else { return };
+        self.hashes.push(Self::hash(line));
+        let (read, (node, envelope_node)) = (fast.event(), fast.nodes(line));
+        let event = Event {
+            presence: read.presence,
+            kind: read.kind,
+            time: read.time,
+            envelope_time: read.envelope_time,
+            node_name: node.map(Into::into),
+            envelope_node_name: envelope_node.map(Into::into),
+            endpoints: Vec::new(),
         };
-        match values.name(number) {
-            _ if number == 0 => Fit::Yes,
-            // An exporter writes a number for what it has no name for; its line must come out as it was.
-            Some(name) => {
-                self.rows.text(column, name);
-                Fit::AsWritten
+        let kind = event.kind();
+        if self.wants.counts {
+            let columns = &*COUNTED;
+            self.tally.add(&Counted {
+                kind,
+                node: event.node().unwrap_or_default(),
+                time: event.time(),
+                messages: Some(event.messages()),
+                verdict: fast.text(line, columns.verdict, &self.rows),
+                l7: fast.text(line, columns.l7_protocol, &self.rows),
+                has_flags: fast.has(columns.tcp_flags),
+                is_policy_verdict: fast.number(columns.event_type).map(i128::from) == Some(POLICY_VERDICT),
+            });
+            if kind == LOST_EVENTS {
+                let count = fast.number(columns.lost_count).unwrap_or_default();
+                let moment = |id| fast.number(id).and_then(|nanos| i64::try_from(nanos).ok());
+                self.tally.add_lost(count, event.time(), moment(columns.lost_first), moment(columns.lost_last));
             }
-            None => {
-                self.oddities.unknown_value(path, field, text);
-                self.rows.text(column, &number.to_string());
-                Fit::Yes
-            }
         }
-    }
-
-    fn flags(&mut self, column: ColumnId, names: &[(u32, Box<str>)], reader: &mut Reader<'_>) -> Result<bool, Bad> {
-        if reader.peek()? != Next::Object {
-            reader.skip()?;
-            return Ok(false);
-        }
-        let mut set = 0u32;
-        let mut fits = true;
-        let mut keys = Keys::default();
-        reader.open_object()?;
-        let mut first = true;
-        while let Some(key) = reader.key(first)? {
-            first = false;
-            match (names.iter().position(|(_, name)| **name == *key), reader.peek()?) {
-                (Some(flag), Next::Bool) => set |= u32::from(reader.bool()?) << flag,
-                (Some(_), Next::Null) => reader.null()?,
-                _ => {
-                    reader.skip()?;
-                    fits = false;
-                }
-            }
-            keys.add(key)?;
-        }
-        self.rows.text(column, &flags_text(set, names));
-        Ok(fits)
-    }
-
-    fn structs(&mut self, column: ColumnId, members: &[Member], reader: &mut Reader<'_>) -> Result<bool, Bad> {
-        if reader.peek()? != Next::List {
-            reader.skip()?;
-            return Ok(false);
-        }
-        let mut fits = true;
-        let mut items = Vec::new();
-        reader.open_list()?;
-        let mut first = true;
-        while reader.item(first)? {
-            first = false;
-            if reader.peek()? == Next::Object {
-                let item = struct_item(members, reader, &mut fits)?;
-                // A list without end would take many times its length as rows; it is kept as it was written.
-                if items.len() >= MOST_ITEMS {
-                    fits = false;
-                } else if self.rows.wants(column) {
-                    items.push(item);
-                }
+        let kept = self.filter.keeps(|column| {
+            if column == SETTLED.kind {
+                Some(kind)
+            } else if column == SETTLED.node_name {
+                event.node()
+            } else if column == SETTLED.envelope_node_name {
+                event.other_node()
             } else {
-                reader.skip()?;
-                fits = false;
+                fast.text(line, column, &self.rows)
             }
+        });
+        if kept {
+            fast.write(line, &mut self.rows);
+            event.settle(&mut self.rows);
+            self.rows.finish_row();
         }
-        if !items.is_empty() {
-            self.rows.structs(column, &items);
-        }
-        Ok(fits)
     }
 }
 
@@ -468,102 +425,4 @@ fn classify(text: &str, outermost: bool) -> Result<Shape<'_>, Bad> {
         // An object without anything of an event; reading it as an envelope finds what else may be wrong with it.
         _ => Ok(Shape::Envelope),
     }
-}
-
-/// A whole number as protojson takes it: `5`, `"5"`, `5.0`, `5e0`.
-fn whole(text: &str, scalar: &Scalar) -> Option<i128> {
-    let value = match text.parse::<i128>() {
-        Ok(value) if !text.starts_with('+') => value,
-        _ => {
-            if !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E')) {
-                return None;
-            }
-            let value: f64 = text.parse().ok()?;
-            if value.fract() != 0.0 || value.abs() > 9_007_199_254_740_992.0 || text.starts_with('+') {
-                return None;
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-            let value = value as i128;
-            value
-        }
-    };
-    let fits = match scalar {
-        Scalar::U32 => u32::try_from(value).is_ok(),
-        Scalar::I32 => i32::try_from(value).is_ok(),
-        Scalar::U64 => u64::try_from(value).is_ok(),
-        Scalar::I64 => i64::try_from(value).is_ok(),
-        _ => false,
-    };
-    fits.then_some(value)
-}
-
-/// A list of texts, or `None` when it is something else.
-fn texts<'a>(reader: &mut Reader<'a>) -> Result<Option<Vec<Cow<'a, str>>>, Bad> {
-    if reader.peek()? != Next::List {
-        reader.skip()?;
-        return Ok(None);
-    }
-    let mut values = Vec::new();
-    let mut fits = true;
-    reader.open_list()?;
-    let mut first = true;
-    while reader.item(first)? {
-        first = false;
-        if reader.peek()? == Next::Text {
-            values.push(reader.text()?);
-        } else {
-            reader.skip()?;
-            fits = false;
-        }
-    }
-    Ok(fits.then_some(values))
-}
-
-fn struct_item(members: &[Member], reader: &mut Reader<'_>, fits: &mut bool) -> Result<Vec<MemberValue>, Bad> {
-    let mut values = vec![MemberValue::None; members.len()];
-    let mut keys = Keys::default();
-    reader.open_object()?;
-    let mut first = true;
-    while let Some(key) = reader.key(first)? {
-        first = false;
-        let position = members.iter().position(|member| *key == *member.name || *key == *member.camel);
-        let value = position.and_then(|position| Some((members.get(position)?, values.get_mut(position)?)));
-        // Both spellings are one key.
-        keys.add(position.and_then(|p| members.get(p)).map_or(key, |member| Cow::Owned(member.name.to_string())))?;
-        let next = reader.peek()?;
-        match (value, next) {
-            (_, Next::Null) => reader.null()?,
-            (Some((Member { scalar: Scalar::Text, repeated: false, .. }, value)), Next::Text) => {
-                let text = reader.text()?;
-                if !text.is_empty() {
-                    *value = MemberValue::Text(text.into_owned());
-                }
-            }
-            (Some((Member { scalar: Scalar::Text, repeated: true, .. }, value)), Next::List) => match texts(reader)? {
-                Some(texts) if texts.is_empty() => {}
-                Some(texts) => *value = MemberValue::Texts(texts.into_iter().map(Cow::into_owned).collect()),
-                None => *fits = false,
-            },
-            (Some((Member { scalar: scalar @ (Scalar::U32 | Scalar::U64), .. }, value)), Next::Text | Next::Number) => {
-                let text = if next == Next::Text { reader.text()? } else { Cow::Borrowed(reader.number()?) };
-                match whole(&text, scalar).and_then(|number| u64::try_from(number).ok()) {
-                    Some(0) => {}
-                    Some(number) => *value = MemberValue::Number(number),
-                    None => *fits = false,
-                }
-            }
-            _ => {
-                reader.skip()?;
-                *fits = false;
-            }
-        }
-    }
-    Ok(values)
-}
-
-/// The names of the set flags, in Hubble's order.
-pub(crate) fn flags_text(set: u32, names: &[(u32, Box<str>)]) -> String {
-    let names: Vec<&str> =
-        names.iter().enumerate().filter(|(flag, _)| set & (1 << flag) != 0).map(|(_, (_, name))| &**name).collect();
-    names.join(", ")
 }

@@ -38,6 +38,11 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
+    /// A reader of the value that begins at a position.
+    pub(crate) fn starting(text: &'a str, at: usize) -> Self {
+        Self { text, at, depth: 0 }
+    }
+
     pub(crate) fn at(&self) -> usize {
         self.at
     }

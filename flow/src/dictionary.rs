@@ -1,0 +1,150 @@
+//! Distinct values of a column, numbered in the order of their coming, and the numbers of its rows.
+//!
+//! A column's values stay from batch to batch, as the same ones come again: what was once put in order is found again by
+//! its number. They are forgotten when they have become too many.
+
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    Array as _, ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions,
+};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Int32Type, Schema};
+use arrow::error::ArrowError;
+use indexmap::IndexSet;
+
+/// Values beyond which they are forgotten after a batch.
+const MOST_VALUES: usize = 1 << 15;
+
+/// Bytes of values beyond which they are forgotten after a batch.
+const MOST_BYTES: usize = 4 << 20;
+
+/// Stands for no value.
+const NONE: i32 = -1;
+
+/// A hasher that no log can foresee: with one that it could, a hostile log would make all values meet.
+pub(crate) fn hasher() -> ahash::RandomState {
+    static SEEDS: LazyLock<[u64; 4]> =
+        LazyLock::new(|| std::array::from_fn(|_| std::hash::RandomState::new().hash_one(0)));
+    let [a, b, c, d] = *SEEDS;
+    ahash::RandomState::with_seeds(a, b, c, d)
+}
+
+/// A column of numbered values; `V` builds the array of the values.
+#[derive(Debug)]
+pub(crate) struct Dictionary<V> {
+    /// What tells the values apart: the text itself, or a list's items with their lengths.
+    known: IndexSet<Box<[u8]>, ahash::RandomState>,
+    bytes: usize,
+    values: V,
+    array: Option<ArrayRef>,
+    keys: Vec<i32>,
+    /// Number of the value that was looked up last: values come in runs.
+    last: i32,
+}
+
+impl<V: ArrayBuilder> Dictionary<V> {
+    pub(crate) fn new(values: V) -> Self {
+        let known = IndexSet::with_hasher(hasher());
+        Self { known, bytes: 0, values, array: None, keys: Vec::new(), last: NONE }
+    }
+
+    /// The number of a value; `add` adds it to the builder when it is new.
+    pub(crate) fn number(&mut self, identity: &[u8], add: impl FnOnce(&mut V)) -> i32 {
+        if self.identity(self.last) == Some(identity) {
+            return self.last;
+        }
+        self.last = match self.known.get_index_of(identity) {
+            Some(at) => number(at),
+            None => {
+                self.bytes += identity.len();
+                self.array = None;
+                add(&mut self.values);
+                number(self.known.insert_full(identity.into()).0)
+            }
+        };
+        self.last
+    }
+
+    /// What tells a value from others.
+    pub(crate) fn identity(&self, number: i32) -> Option<&[u8]> {
+        Some(self.known.get_index(usize::try_from(number).ok()?)?)
+    }
+
+    /// Rows so far.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The last row's value.
+    pub(crate) fn last(&self) -> Option<&[u8]> {
+        self.identity(*self.keys.last()?)
+    }
+
+    /// Adds a row.
+    pub(crate) fn push(&mut self, number: i32) {
+        self.keys.push(number);
+    }
+
+    /// Adds rows without a value.
+    pub(crate) fn append_nulls(&mut self, rows: usize) {
+        self.keys.resize(self.keys.len() + rows, NONE);
+    }
+
+    /// The rows; the values stay.
+    pub(crate) fn finish(&mut self) -> Result<DictionaryArray<Int32Type>, ArrowError> {
+        let values = Arc::clone(self.array.get_or_insert_with(|| self.values.finish_cloned()));
+        let mut keys = std::mem::take(&mut self.keys);
+        let nulls = keys.contains(&NONE).then(|| keys.iter().map(|key| *key != NONE).collect::<NullBuffer>());
+        if nulls.is_some() {
+            keys.iter_mut().filter(|key| **key == NONE).for_each(|key| *key = 0);
+        }
+        DictionaryArray::try_new(Int32Array::try_new(ScalarBuffer::from(keys), nulls)?, values)
+    }
+
+    /// Whether there are more values than should be kept.
+    pub(crate) fn is_full(&self) -> bool {
+        self.known.len() > MOST_VALUES || self.bytes > MOST_BYTES
+    }
+
+    /// Forgets all values; there must be no rows.
+    pub(crate) fn forget(&mut self) {
+        self.known = IndexSet::with_hasher(hasher());
+        self.bytes = 0;
+        self.values.finish();
+        self.array = None;
+        self.last = NONE;
+    }
+}
+
+/// A batch has far fewer rows than an `i32` counts, and values are forgotten long before.
+fn number(at: usize) -> i32 {
+    i32::try_from(at).unwrap_or(i32::MAX)
+}
+
+/// The batch with each row's lists in the row: few readers know of lists that are numbered.
+///
+/// # Errors
+/// When arrow refuses them, which would be a mistake in this crate.
+pub fn unpacked(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut arrays = Vec::with_capacity(batch.num_columns());
+    for (array, field) in batch.columns().iter().zip(batch.schema_ref().fields()) {
+        let array = unpacked_column(array)?;
+        fields.push(Field::new(field.name(), array.data_type().clone(), true));
+        arrays.push(array);
+    }
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
+}
+
+/// Likewise, a column of it.
+pub(crate) fn unpacked_column(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.as_any().downcast_ref::<DictionaryArray<Int32Type>>() {
+        Some(numbered) if matches!(numbered.values().data_type(), DataType::List(_)) => {
+            arrow::compute::take(numbered.values(), numbered.keys(), None)
+        }
+        _ => Ok(Arc::clone(array)),
+    }
+}

@@ -1,0 +1,203 @@
+//! What is to be done with each field of each message: the message tree, joined with the columns that are wanted.
+
+use crate::columns::{ColumnId, Fill, Type};
+use crate::rows::Projection;
+use crate::schema::{ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar};
+use crate::settled::SETTLED;
+
+/// Where a column's value stands on the tape of a line.
+pub(super) type Slot = u16;
+
+/// Bytes of a key that are compared at once.
+const WINDOW: usize = 32;
+
+/// A member's name with its quotes and colon, as an exporter writes it.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub length: usize,
+    words: [u64; 4],
+    masks: [u64; 4],
+    bytes: Box<[u8]>,
+}
+
+impl Key {
+    fn new(name: &str) -> Self {
+        let bytes = format!("\"{name}\":").into_bytes();
+        let word = |of: &dyn Fn(usize) -> u8| {
+            std::array::from_fn(|word| u64::from_le_bytes(std::array::from_fn(|byte| of(word * 8 + byte))))
+        };
+        let words = word(&|at| bytes.get(at).copied().unwrap_or_default());
+        let masks = word(&|at| if at < bytes.len() { u8::MAX } else { 0 });
+        Self { length: bytes.len(), words, masks, bytes: bytes.into() }
+    }
+
+    /// Whether it stands here.
+    pub(super) fn is_at(&self, rest: &[u8]) -> bool {
+        match rest.first_chunk::<WINDOW>() {
+            Some(window) if self.length <= WINDOW => {
+                let (words, _) = window.as_chunks::<8>();
+                let differ = words
+                    .iter()
+                    .zip(self.words.iter().zip(&self.masks))
+                    .fold(0, |differ, (word, (own, mask))| differ | ((u64::from_le_bytes(*word) ^ own) & mask));
+                differ == 0
+            }
+            _ => rest.starts_with(&self.bytes),
+        }
+    }
+}
+
+/// How a value is read.
+#[derive(Debug)]
+pub(super) enum Kind {
+    Message(MessageId),
+    /// A message or list that is known when it comes again.
+    Memo { memo: usize, of: Inner },
+    /// Free text; kept if it has a slot.
+    Text(Option<Slot>),
+    /// A name of few distinct ones, in the cache of that number.
+    Name(usize, Option<(Slot, ColumnId)>),
+    /// Likewise, of those that an enum has.
+    Enum(usize, Option<(Slot, ColumnId)>, &'static Enum),
+    Bool { slot: Option<Slot>, keep_zero: bool },
+    Number { slot: Option<Slot>, keep_zero: bool, most: u64 },
+    Time(Option<Slot>),
+    /// Time and node name of event and envelope, which share columns.
+    EventTime,
+    EnvelopeTime,
+    EventNode,
+    EnvelopeNode,
+    /// Left to the plain decoder.
+    Odd,
+}
+
+/// What a memo's values are.
+#[derive(Debug)]
+pub(super) enum Inner {
+    Message(MessageId),
+    Texts(ColumnId, Option<Slot>),
+    Structs(ColumnId, &'static [Member], Option<Slot>),
+    Flags(ColumnId, &'static [(u32, Box<str>)], Option<Slot>),
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub key: Key,
+    pub name: &'static str,
+    pub kind: Kind,
+    pub in_oneof: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Message {
+    pub fields: Vec<Field>,
+    /// The presence bit, shifted into its place.
+    pub bit: u64,
+    /// Where the chosen member's name goes.
+    pub case: Option<Slot>,
+    /// What becomes 0 when its field is not there.
+    pub zeros: Vec<(usize, Slot)>,
+    /// An end of a flow, which may tell which workload a pod belongs to.
+    pub is_endpoint: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// By [`MessageId`].
+    pub messages: Vec<Message>,
+    /// The column of each slot, and whether rows have it.
+    pub slots: Vec<(ColumnId, bool)>,
+    pub memos: usize,
+    pub names: usize,
+}
+
+impl Plan {
+    /// A plan that puts the columns `read` on the tape, of which rows have the columns `kept`.
+    pub(super) fn new(read: &Projection, kept: &Projection) -> Self {
+        let slots = read.columns().map(|id| (id, kept.has(id))).collect();
+        let mut plan = Self { messages: Vec::new(), slots, memos: 0, names: 0 };
+        for (id, message) in SCHEMA.messages.iter().enumerate() {
+            let fields = message
+                .fields
+                .iter()
+                .map(|field| Field {
+                    key: Key::new(&field.name),
+                    name: &field.name,
+                    kind: plan.kind(id, &field.kind),
+                    in_oneof: field.in_oneof,
+                })
+                .collect();
+            let zeros = message.zeros.iter().filter_map(|(at, column)| Some((*at, plan.slot(*column)?))).collect();
+            let case = message.case.and_then(|column| plan.slot(column));
+            let is_endpoint = matches!(&*message.path, "flow.source" | "flow.destination");
+            let bit = message.bit.map_or(0, |bit| 1 << bit);
+            plan.messages.push(Message { fields, bit, case, zeros, is_endpoint });
+        }
+        plan
+    }
+
+    /// The slot of a column.
+    pub(super) fn slot(&self, column: ColumnId) -> Option<Slot> {
+        let at = self.slots.binary_search_by_key(&column, |(column, _)| *column).ok()?;
+        Slot::try_from(at).ok()
+    }
+
+    fn kind(&mut self, of: MessageId, kind: &'static FieldKind) -> Kind {
+        match kind {
+            FieldKind::Message(child) if of != ENVELOPE && recurs(*child) => self.memo(Inner::Message(*child)),
+            FieldKind::Message(child) => Kind::Message(*child),
+            FieldKind::Texts(column) => self.memo(Inner::Texts(*column, self.slot(*column))),
+            FieldKind::Structs { column, members } => {
+                self.memo(Inner::Structs(*column, members, self.slot(*column)))
+            }
+            FieldKind::Flags { column, names } => self.memo(Inner::Flags(*column, names, self.slot(*column))),
+            FieldKind::Any(_) => Kind::Odd,
+            FieldKind::Scalar { column, scalar, wrapped } => self.scalar(*column, scalar, *wrapped),
+        }
+    }
+
+    fn memo(&mut self, of: Inner) -> Kind {
+        self.memos += 1;
+        Kind::Memo { memo: self.memos - 1, of }
+    }
+
+    fn scalar(&mut self, column: ColumnId, scalar: &'static Scalar, wrapped: bool) -> Kind {
+        let slot = self.slot(column);
+        let keep_zero = wrapped || column.column().fill == Fill::Zero;
+        let number = |most| Kind::Number { slot, keep_zero, most };
+        let mut name = || {
+            self.names += 1;
+            self.names - 1
+        };
+        let settled = &*SETTLED;
+        match scalar {
+            Scalar::Text if column == settled.node_name => Kind::EventNode,
+            Scalar::Text if column == settled.envelope_node_name => Kind::EnvelopeNode,
+            Scalar::Text if column.column().kind == Type::Name && slot.is_some() => {
+                Kind::Name(name(), slot.map(|slot| (slot, column)))
+            }
+            Scalar::Text => Kind::Text(slot),
+            Scalar::Enum(values) => Kind::Enum(name(), slot.map(|slot| (slot, column)), values),
+            Scalar::Bool => Kind::Bool { slot, keep_zero },
+            Scalar::U32 => number(u32::MAX.into()),
+            Scalar::I32 => number(i32::MAX.unsigned_abs().into()),
+            Scalar::U64 => number(u64::MAX),
+            Scalar::I64 => number(i64::MAX.unsigned_abs()),
+            Scalar::Time if column == settled.time => Kind::EventTime,
+            Scalar::Time if column == settled.envelope_time => Kind::EnvelopeTime,
+            Scalar::Time => Kind::Time(slot),
+        }
+    }
+}
+
+/// Whether a message may be the same in many lines: it holds no free text and no time.
+fn recurs(id: MessageId) -> bool {
+    SCHEMA.message(id).fields.iter().all(|field| match &field.kind {
+        FieldKind::Message(child) => recurs(*child),
+        FieldKind::Scalar { column, scalar, .. } => {
+            column.column().kind != Type::Text && !matches!(scalar, Scalar::Time)
+        }
+        FieldKind::Any(_) => false,
+        FieldKind::Texts(_) | FieldKind::Structs { .. } | FieldKind::Flags { .. } => true,
+    })
+}
