@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use arrow::datatypes::{Schema, SchemaRef};
 use indicatif::ProgressBar;
 use lookback_flow::archive::Archive;
@@ -101,6 +102,7 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
     reading.progress.finish_and_clear();
     reading.evidence.covers.join_nodes();
     let Reading { batches, evidence, workloads, .. } = reading;
+    let batches = grouped(batches)?;
     let batches = batches.into_par_iter().map(|batch| derive(&batch, wanted, &workloads)).collect::<Result<_, _>>()?;
     let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
     Ok(Loaded { schema: schema.into(), batches, evidence })
@@ -244,6 +246,36 @@ impl Reading {
         }
         Ok(())
     }
+}
+
+/// Rows that are worth a batch of their own.
+const SOME_ROWS: usize = 8 * 1024;
+
+/// The rows in batches that are not small: each costs time in each column, whatever is in it.
+fn grouped(batches: Vec<RecordBatch>) -> Result<Vec<RecordBatch>> {
+    let mut groups: Vec<Vec<RecordBatch>> = Vec::new();
+    let mut rows = SOME_ROWS;
+    for batch in batches {
+        // Batches of files and of logs may differ in how they hold their lists.
+        let fits =
+            groups.last().and_then(|group| group.first()).is_some_and(|first| first.schema_ref() == batch.schema_ref());
+        if rows >= SOME_ROWS || !fits {
+            groups.push(Vec::new());
+            rows = 0;
+        }
+        rows += batch.num_rows();
+        if let Some(group) = groups.last_mut() {
+            group.push(batch);
+        }
+    }
+    groups
+        .into_par_iter()
+        .map(|group| match group.as_slice() {
+            [batch] => Ok(batch.clone()),
+            [first, ..] => Ok(concat_batches(first.schema_ref(), &group)?),
+            [] => Ok(RecordBatch::new_empty(Schema::empty().into())),
+        })
+        .collect()
 }
 
 /// First and last moment of an archive: its first and last hour tell, and the files of no known time.

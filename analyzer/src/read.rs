@@ -270,9 +270,7 @@ fn work(decoder: &mut Decoder, source: &Mutex<Source>, turn: &Mutex<Turn<'_>>, n
         };
         let keep = {
             // The first chunk tells how short the lines are.
-            let turn = next.wait_while(lock(turn), |turn| {
-                !turn.is(number) && (turn.chunk == 0 || turn.one_at_a_time)
-            });
+            let turn = next.wait_while(lock(turn), |turn| !turn.is(number) && (turn.chunk == 0 || turn.one_at_a_time));
             match &*turn.unwrap_or_else(PoisonError::into_inner) {
                 turn if turn.options.strict => Keep::First,
                 turn if turn.options.rejects.is_some() => Keep::All,

@@ -9,6 +9,9 @@
 //! 4. An absent value is NULL. Where proto3 cannot tell absent from zero and the zero means something (port 0, rcode
 //!    NOERROR, sub-type to-endpoint), [`Fill::Zero`] makes it 0 as soon as its message is there.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use Fill::{Null, Zero};
 use Personal::{Address, Body, Host, Identity, Label, Plain, Pod};
 use Type::{
@@ -143,7 +146,9 @@ impl ColumnId {
     /// The column of that name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
-        (0u16..).zip(COLUMNS).find(|(_, c)| c.name == name).map(|(i, _)| Self(i))
+        static IDS: LazyLock<HashMap<&str, ColumnId>> =
+            LazyLock::new(|| (0u16..).map(ColumnId).zip(COLUMNS).map(|(id, column)| (column.name, id)).collect());
+        IDS.get(name).copied()
     }
 }
 

@@ -6,9 +6,7 @@
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{
-    Array as _, ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions,
-};
+use arrow::array::{Array as _, ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use arrow::error::ArrowError;
@@ -90,6 +88,11 @@ impl<V: ArrayBuilder> Dictionary<V> {
     /// Adds rows without a value.
     pub(crate) fn append_nulls(&mut self, rows: usize) {
         self.keys.resize(self.keys.len() + rows, NONE);
+    }
+
+    /// Drops all rows.
+    pub(crate) fn clear(&mut self) {
+        self.keys.clear();
     }
 
     /// The rows; the values stay.

@@ -14,7 +14,7 @@ use crate::json::stream_of;
 pub const MAX_LINE: usize = 16 << 20;
 
 /// Bytes that a chunk aims for.
-pub const CHUNK: usize = 4 << 20;
+pub const CHUNK: usize = 1 << 20;
 
 /// What a file's first bytes say it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -188,6 +188,22 @@ impl Builder {
         })
     }
 
+    /// Drops all rows.
+    fn clear(&mut self) {
+        match self {
+            Self::Name(b) => b.clear(),
+            Self::Text(b) => drop(b.finish()),
+            Self::Bool(b) => drop(b.finish()),
+            Self::I32(b) => drop(b.finish()),
+            Self::U32(b) => drop(b.finish()),
+            Self::I64(b) => drop(b.finish()),
+            Self::U64(b) => drop(b.finish()),
+            Self::Time(b) => drop(b.finish()),
+            Self::Texts(b) => b.clear(),
+            Self::Structs(b) => b.clear(),
+        }
+    }
+
     fn is_full(&self) -> bool {
         match self {
             Self::Name(b) => b.is_full(),
@@ -249,7 +265,15 @@ impl Rows {
     pub fn showing(projection: Projection, shown: &Projection) -> Self {
         let builders =
             COLUMNS.iter().zip(&projection.wanted).map(|(c, wanted)| wanted.then(|| Builder::new(c.kind))).collect();
-        Self { projection, shown: shown.clone(), builders, len: 0, abandoned: Vec::new(), generation: 0, identity: Vec::new() }
+        Self {
+            projection,
+            shown: shown.clone(),
+            builders,
+            len: 0,
+            abandoned: Vec::new(),
+            generation: 0,
+            identity: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -448,10 +472,11 @@ impl Rows {
             if self.shown.has(id) {
                 builder.fill(self.len);
             }
-            let array = builder.finish()?;
             if !self.shown.has(id) {
+                builder.clear();
                 continue;
             }
+            let array = builder.finish()?;
             let column = id.column();
             fields.push(ArrowField::new(column.name, array.data_type().clone(), true));
             arrays.push(array);

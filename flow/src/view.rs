@@ -17,7 +17,10 @@ pub struct View<'a> {
 
 #[derive(Debug)]
 enum Values<'a> {
-    Name { keys: &'a Int32Array, values: &'a StringArray },
+    Name {
+        keys: &'a Int32Array,
+        values: &'a StringArray,
+    },
     Text(&'a StringArray),
     Bool(&'a BooleanArray),
     I32(&'a Int32Array),
@@ -26,7 +29,10 @@ enum Values<'a> {
     U64(&'a UInt64Array),
     Time(&'a TimestampNanosecondArray),
     /// Lists of the rows, or those that rows have the numbers of.
-    List { keys: Option<&'a Int32Array>, lists: &'a ListArray },
+    List {
+        keys: Option<&'a Int32Array>,
+        lists: &'a ListArray,
+    },
 }
 
 /// A batch has a column of another type than the schema says.
@@ -42,26 +48,27 @@ impl<'a> View<'a> {
     /// # Errors
     /// When a column of the batch has another type than [`COLUMNS`] gives it.
     pub fn new(batch: &'a RecordBatch) -> Result<Self, WrongType> {
-        let columns = COLUMNS
-            .iter()
-            .map(|column| {
-                let Some(array) = batch.column_by_name(column.name) else { return Ok(None) };
-                let expected = arrow_type(column.kind);
-                let wrong = || WrongType {
-                    column: column.name,
-                    found: array.data_type().to_string(),
-                    expected: expected.to_string(),
-                };
-                let found = match array.data_type() {
-                    DataType::Dictionary(_, lists) if matches!(expected, DataType::List(_)) => lists,
-                    found => found,
-                };
-                if found != &expected {
-                    return Err(wrong());
-                }
-                values(array).map(Some).ok_or_else(wrong)
-            })
-            .collect::<Result<_, _>>()?;
+        let mut columns: Vec<Option<Values<'a>>> = COLUMNS.iter().map(|_| None).collect();
+        for (field, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let Some(id) = ColumnId::of(field.name()) else { continue };
+            let column = id.column();
+            let expected = arrow_type(column.kind);
+            let wrong = || WrongType {
+                column: column.name,
+                found: array.data_type().to_string(),
+                expected: expected.to_string(),
+            };
+            let found = match array.data_type() {
+                DataType::Dictionary(_, lists) if matches!(expected, DataType::List(_)) => lists,
+                found => found,
+            };
+            if found != &expected {
+                return Err(wrong());
+            }
+            if let Some(slot) = columns.get_mut(usize::from(id.0)) {
+                *slot = Some(values(array).ok_or_else(wrong)?);
+            }
+        }
         Ok(Self { columns })
     }
 

@@ -510,11 +510,14 @@ impl State {
         let mut values = Vec::with_capacity(self.tape.set.len() - before);
         for slot in self.tape.set.get(before..)? {
             let (column, _) = plan.slots.get(usize::from(*slot))?;
-            values.push((*slot, match self.tape.get(*slot)? {
-                Value::Text(from, to) => Value::Known(rows.number_of_text(*column, line.get(from..to)?)?),
-                Value::Unescaped(_) => return Some(end),
-                value => value,
-            }));
+            values.push((
+                *slot,
+                match self.tape.get(*slot)? {
+                    Value::Text(from, to) => Value::Known(rows.number_of_text(*column, line.get(from..to)?)?),
+                    Value::Unescaped(_) => return Some(end),
+                    value => value,
+                },
+            ));
         }
         self.memos.get_mut(memo)?.add(line.as_bytes().get(at..end)?, Entry { presence: own, values: values.into() });
         Some(end)

@@ -52,15 +52,25 @@ impl Key {
 pub(super) enum Kind {
     Message(MessageId),
     /// A message or list that is known when it comes again.
-    Memo { memo: usize, of: Inner },
+    Memo {
+        memo: usize,
+        of: Inner,
+    },
     /// Free text; kept if it has a slot.
     Text(Option<Slot>),
     /// A name of few distinct ones, in the cache of that number.
     Name(usize, Option<(Slot, ColumnId)>),
     /// Likewise, of those that an enum has.
     Enum(usize, Option<(Slot, ColumnId)>, &'static Enum),
-    Bool { slot: Option<Slot>, keep_zero: bool },
-    Number { slot: Option<Slot>, keep_zero: bool, most: u64 },
+    Bool {
+        slot: Option<Slot>,
+        keep_zero: bool,
+    },
+    Number {
+        slot: Option<Slot>,
+        keep_zero: bool,
+        most: u64,
+    },
     Time(Option<Slot>),
     /// Time and node name of event and envelope, which share columns.
     EventTime,
@@ -147,9 +157,7 @@ impl Plan {
             FieldKind::Message(child) if of != ENVELOPE && recurs(*child) => self.memo(Inner::Message(*child)),
             FieldKind::Message(child) => Kind::Message(*child),
             FieldKind::Texts(column) => self.memo(Inner::Texts(*column, self.slot(*column))),
-            FieldKind::Structs { column, members } => {
-                self.memo(Inner::Structs(*column, members, self.slot(*column)))
-            }
+            FieldKind::Structs { column, members } => self.memo(Inner::Structs(*column, members, self.slot(*column))),
             FieldKind::Flags { column, names } => self.memo(Inner::Flags(*column, names, self.slot(*column))),
             FieldKind::Any(_) => Kind::Odd,
             FieldKind::Scalar { column, scalar, wrapped } => self.scalar(*column, scalar, *wrapped),
