@@ -95,7 +95,7 @@ impl Chunks {
     /// # Errors
     /// When nothing can be read, or the content is of a kind that is not read as lines.
     pub fn new(source: impl Read + Send + 'static) -> io::Result<Self> {
-        let mut source = BufReader::with_capacity(1 << 20, source);
+        let mut source = BufReader::with_capacity(1 << 16, source);
         let source: Box<dyn Read + Send> = match sniff(source.fill_buf()?) {
             Content::Text => Box::new(source),
             Content::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(source)),

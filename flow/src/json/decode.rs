@@ -12,13 +12,13 @@ use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::fast::Fast;
 use super::filter::Filter;
 use super::plain::Plain;
 use super::reader::Reader;
 use super::{Bad, wrapped};
-use crate::columns::ColumnId;
 use crate::coverage::{self, COUNTED, Counted, Coverage, LOST_EVENTS, POLICY_VERDICT, Tally};
 use crate::lines::{Chunk, MAX_LINE};
 use crate::names::Workloads;
@@ -67,9 +67,6 @@ pub struct Line {
     pub is_open: bool,
 }
 
-/// The same line has the same hash in every run.
-const HASHER: ahash::RandomState = ahash::RandomState::with_seeds(1, 2, 3, 4);
-
 /// How the top level of a line is to be read.
 enum Shape<'a> {
     Envelope,
@@ -89,21 +86,17 @@ impl Decoder {
     #[must_use]
     pub fn wanting(wants: Wants) -> Self {
         let mut decoder = Self::reference(wants);
-        let read = decoder.rows.projection();
-        decoder.fast = Some(Fast::new(read, &decoder.wants.columns, decoder.wants.learns));
+        decoder.fast = Some(Fast::new(&decoder.wants.columns, &asked(&decoder.wants), decoder.wants.learns));
         decoder
     }
 
     /// Likewise, by the plain path alone: what the fast one is held against.
     #[must_use]
     pub fn reference(wants: Wants) -> Self {
-        let filter = Filter::new(&wants.needles);
-        let counted = if wants.counts { coverage::COLUMNS } else { &[] };
-        let read = wants.columns.clone().with(counted.iter().filter_map(|name| ColumnId::of(name)));
         Self {
-            rows: Rows::showing(read.with(filter.columns()), &wants.columns),
+            rows: Rows::showing(asked(&wants).with(wants.columns.columns()), &wants.columns),
+            filter: Filter::new(&wants.needles),
             wants,
-            filter,
             fast: None,
             plain: Plain::default(),
             parts: HashMap::new(),
@@ -209,7 +202,7 @@ impl Decoder {
     /// The hash of a line that an exporter wrote.
     #[must_use]
     pub fn hash(line: &str) -> u64 {
-        HASHER.hash_one(line)
+        xxh3_64(line.as_bytes())
     }
 
     /// What was not known, since the last call.
@@ -395,6 +388,12 @@ impl Decoder {
             self.rows.finish_row();
         }
     }
+}
+
+/// The columns that every line is asked for, whether it becomes a row or not.
+fn asked(wants: &Wants) -> Projection {
+    let counted = if wants.counts { coverage::COLUMNS } else { &[] };
+    Projection::of(counted.iter().copied()).with(Filter::new(&wants.needles).columns())
 }
 
 /// Finds out how a line's top level is to be read.

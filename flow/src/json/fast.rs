@@ -1,7 +1,7 @@
 //! The fast path: lines as an exporter writes them, read without a general parser.
 //!
-//! Flow logs repeat themselves. The next key is the one that followed the last time; a name, a list or an endpoint that was
-//! met before is recognised by its bytes and not read again.
+//! Flow logs repeat themselves. The next key is the one that followed the last time; a name, a list, an endpoint or a whole
+//! run of members that was met before is recognised by its bytes and not read again.
 //!
 //! Invariants:
 //! 1. A line that is taken gives the row, counts and hash that the plain decoder gives for it.
@@ -24,14 +24,14 @@ use memo::Memo;
 use plan::{Inner, Kind, Plan, Slot};
 
 /// A place in the line: from here to there.
-type Span = (usize, usize);
+type Span = (u32, u32);
 
 /// A value on the tape.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Value {
-    Text(usize, usize),
+enum Value {
+    Text(Span),
     /// A text that had escapes: its place among those of the line.
-    Unescaped(usize),
+    Unescaped(u32),
     /// The number of a name or list in its column.
     Known(i32),
     Fixed(&'static str),
@@ -45,6 +45,8 @@ struct Tape {
     /// Slots that are set, in the order in which they were.
     set: Vec<Slot>,
     unescaped: Vec<String>,
+    /// What was recognised: the memo, and the number of the value in it.
+    met: Vec<(u32, u32)>,
 }
 
 impl Tape {
@@ -66,6 +68,7 @@ impl Tape {
             }
         }
         self.unescaped.clear();
+        self.met.clear();
     }
 }
 
@@ -80,11 +83,38 @@ pub(super) struct Event {
     envelope_node: Option<Span>,
 }
 
-/// What a known message or list puts on the tape.
+/// What is known of a message, a list, or a run of members.
 #[derive(Debug)]
 struct Entry {
     presence: u64,
-    values: Box<[(Slot, Value)]>,
+    /// What every line is asked for.
+    asked: Box<[(Slot, Value)]>,
+    /// What a row has besides.
+    kept: Box<[(ColumnId, Value)]>,
+    run: Run,
+}
+
+/// What is known of a run of members up to the next key, or to the end of their message.
+#[derive(Clone, Copy, Debug, Default)]
+struct Run {
+    /// Fields in it.
+    seen: u64,
+    /// The field whose key it ends with.
+    next: Option<usize>,
+    /// Node names, counted from where it begins.
+    node: Option<Span>,
+    envelope_node: Option<Span>,
+}
+
+/// Where something begins that is to be known.
+#[derive(Debug)]
+struct Mark {
+    at: usize,
+    set: usize,
+    met: usize,
+    /// What was there of the line before.
+    presence: u64,
+    seen: u64,
 }
 
 /// Names that were met in one place, the last ones.
@@ -166,6 +196,7 @@ pub(super) struct Fast {
 struct State {
     tape: Tape,
     event: Event,
+    /// By the numbers that the plan gives.
     memos: Vec<Memo<Entry>>,
     names: Vec<Names>,
     /// For each message the field that last followed each field; the first one stands at the end.
@@ -179,9 +210,9 @@ struct State {
 }
 
 impl Fast {
-    /// A reader of the columns `read`, for rows that have the columns `kept`.
-    pub(super) fn new(read: &Projection, kept: &Projection, learns: bool) -> Self {
-        let plan = Plan::new(read, kept);
+    /// A reader for rows of the columns `kept`, and for columns `asked` about every line.
+    pub(super) fn new(kept: &Projection, asked: &Projection, learns: bool) -> Self {
+        let plan = Plan::new(kept, asked);
         let state = State {
             tape: Tape { values: vec![None; plan.slots.len()], ..Tape::default() },
             event: Event::default(),
@@ -206,6 +237,8 @@ impl Fast {
             state.memos.iter_mut().for_each(Memo::forget);
             state.names.iter_mut().for_each(|names| *names = Names::default());
         }
+        // Not within a line: what was met in it is asked for at its end.
+        state.memos.iter_mut().filter(|memo| memo.is_full()).for_each(Memo::forget);
         state.tape.clear();
         state.event = Event::default();
         state.time = None;
@@ -219,18 +252,18 @@ impl Fast {
         &self.state.event
     }
 
-    /// The text of a column of the line, whose text is `line`.
+    /// The text of a column that is asked about every line; the line's text is `line`.
     pub(super) fn text<'a>(&'a self, line: &'a str, column: ColumnId, rows: &'a Rows) -> Option<&'a str> {
         match self.value(column)? {
-            Value::Text(from, to) => line.get(from..to),
-            Value::Unescaped(at) => self.state.tape.unescaped.get(at).map(String::as_str),
+            Value::Text(span) => within(line, span),
+            Value::Unescaped(at) => self.state.tape.unescaped.get(at as usize).map(String::as_str),
             Value::Known(number) => std::str::from_utf8(rows.name(column, number)?).ok(),
             Value::Fixed(name) => Some(name),
             Value::Number(_) => None,
         }
     }
 
-    /// The number of a column of the line.
+    /// The number of such a column.
     pub(super) fn number(&self, column: ColumnId) -> Option<u64> {
         match self.value(column)? {
             Value::Number(number) => Some(number),
@@ -248,24 +281,32 @@ impl Fast {
 
     /// The node that the event names, and the one that its envelope names.
     pub(super) fn nodes<'a>(&self, line: &'a str) -> (Option<&'a str>, Option<&'a str>) {
-        let text = |span: Option<Span>| span.and_then(|(from, to)| line.get(from..to));
+        let text = |span: Option<Span>| within(line, span?);
         (text(self.state.event.node), text(self.state.event.envelope_node))
     }
 
     /// Sets the columns of a row.
     pub(super) fn write(&self, line: &str, rows: &mut Rows) {
-        for slot in &self.state.tape.set {
-            let Some((column, true)) = self.plan.slots.get(usize::from(*slot)).copied() else { continue };
-            match self.state.tape.get(*slot) {
-                Some(Value::Text(from, to)) => rows.text(column, line.get(from..to).unwrap_or_default()),
-                Some(Value::Unescaped(at)) => {
-                    rows.text(column, self.state.tape.unescaped.get(at).map_or("", String::as_str));
-                }
-                Some(Value::Known(number)) => rows.numbered(column, Some(number)),
-                Some(Value::Fixed(name)) => rows.text(column, name),
-                Some(Value::Number(number)) => rows.number(column, number.into()),
-                None => {}
+        let tape = &self.state.tape;
+        let mut put = |column: ColumnId, value: Value| match value {
+            Value::Text(span) => rows.text(column, within(line, span).unwrap_or_default()),
+            Value::Unescaped(at) => rows.text(column, tape.unescaped.get(at as usize).map_or("", String::as_str)),
+            Value::Known(number) => rows.numbered(column, Some(number)),
+            Value::Fixed(name) => rows.text(column, name),
+            Value::Number(number) => rows.number(column, number.into()),
+        };
+        for slot in &tape.set {
+            if let Some(target) = self.plan.slots.get(usize::from(*slot))
+                && target.is_kept
+                && let Some(value) = tape.get(*slot)
+            {
+                put(target.column, value);
             }
+        }
+        for (memo, number) in &tape.met {
+            let memo = self.state.memos.get(*memo as usize);
+            let kept = memo.and_then(|memo| memo.get(*number as usize)).map(|entry| &*entry.kept);
+            kept.unwrap_or_default().iter().for_each(|(column, value)| put(*column, *value));
         }
     }
 
@@ -288,37 +329,62 @@ impl State {
         let mut seen = 0u64;
         let mut has_member = false;
         let mut previous = message.fields.len();
-        if bytes.get(at) == Some(&b'}') {
-            at += 1;
-        } else {
-            loop {
-                let position = self.key(message, id, bytes.get(at..)?, previous)?;
-                let field = message.fields.get(position)?;
-                at += field.key.length;
-                if seen & (1 << position) != 0 {
-                    return None;
-                }
-                seen |= 1 << position;
-                previous = position;
-                if field.in_oneof {
-                    if std::mem::replace(&mut has_member, true) {
-                        return None;
+        let mut run: Option<Mark> = None;
+        let mut is_over = bytes.get(at) == Some(&b'}');
+        at += usize::from(is_over);
+        while !is_over {
+            let rest = bytes.get(at..)?;
+            let mut position = None;
+            if run.is_none() && !self.run_is_empty(message, id, rest, previous) && self.pays(message.runs) {
+                match self.known_run(message.runs, at, rest, seen) {
+                    Some((length, known)) => {
+                        seen |= known.seen;
+                        at += length;
+                        let Some(next) = known.next else { break };
+                        position = Some(next);
                     }
-                    if id == ENVELOPE {
-                        self.event.kind = BODIES.iter().copied().find(|body| *body == field.name);
-                    }
-                    if let Some(case) = message.case {
-                        self.tape.set(case, Value::Fixed(field.name));
-                    }
-                }
-                at = self.value(plan, &field.kind, line, at, rows)?;
-                at += 1;
-                match bytes.get(at - 1)? {
-                    b',' => {}
-                    b'}' => break,
-                    _ => return None,
+                    None => run = Some(self.mark(at, seen)),
                 }
             }
+            let position = match position {
+                Some(position) => position,
+                None => {
+                    let position = self.key(message, id, rest, previous)?;
+                    at += message.fields.get(position)?.key.length;
+                    position
+                }
+            };
+            let field = message.fields.get(position)?;
+            if field.ends_run
+                && let Some(mark) = run.take()
+            {
+                self.remember(plan, message.runs, mark, seen, Some(position), line, at, rows)?;
+            }
+            if seen & (1 << position) != 0 {
+                return None;
+            }
+            seen |= 1 << position;
+            previous = position;
+            if field.in_oneof {
+                if std::mem::replace(&mut has_member, true) {
+                    return None;
+                }
+                if id == ENVELOPE {
+                    self.event.kind = BODIES.iter().copied().find(|body| *body == field.name);
+                }
+                if let Some(case) = message.case {
+                    self.tape.set(case, Value::Fixed(field.name));
+                }
+            }
+            at = self.value(plan, &field.kind, line, at, rows)? + 1;
+            match bytes.get(at - 1)? {
+                b',' => {}
+                b'}' => is_over = true,
+                _ => return None,
+            }
+        }
+        if let Some(mark) = run {
+            self.remember(plan, message.runs, mark, seen, None, line, at, rows)?;
         }
         self.event.presence |= message.bit;
         for (position, slot) in &message.zeros {
@@ -332,6 +398,100 @@ impl State {
             workloads.learn_endpoint(line.get(start..at)?);
         }
         Some(at)
+    }
+
+    fn pays(&self, memo: usize) -> bool {
+        self.memos.get(memo).is_some_and(Memo::pays)
+    }
+
+    /// Whether the member that followed the last time follows here, and is none for a run.
+    fn run_is_empty(&self, message: &plan::Message, id: MessageId, rest: &[u8], previous: usize) -> bool {
+        let follows = self.follows.get(id).and_then(|follows| follows.get(previous));
+        follows.and_then(|at| message.fields.get(*at)).is_some_and(|field| field.ends_run && field.key.is_at(rest))
+    }
+
+    /// Takes a run of members that is known, none of whose fields came before: its length, and what is known of it.
+    fn known_run(&mut self, memo: usize, at: usize, rest: &[u8], seen: u64) -> Option<(usize, Run)> {
+        let (length, number) = self.memos.get_mut(memo)?.find(rest)?;
+        let run = self.memos.get(memo)?.get(number)?.run;
+        if run.seen & seen != 0 {
+            return None;
+        }
+        self.take(memo, number)?;
+        let moved = |(from, to): Span| Some((narrow(at + from as usize)?, narrow(at + to as usize)?));
+        if let Some(node) = run.node {
+            self.event.node = moved(node);
+        }
+        if let Some(node) = run.envelope_node {
+            self.event.envelope_node = moved(node);
+        }
+        Some((length, run))
+    }
+
+    /// Puts on the tape what is known of a value.
+    fn take(&mut self, memo: usize, number: usize) -> Option<()> {
+        let entry = self.memos.get(memo)?.get(number)?;
+        self.event.presence |= entry.presence;
+        for (slot, value) in &entry.asked {
+            self.tape.set(*slot, *value);
+        }
+        if !entry.kept.is_empty() {
+            self.tape.met.push((narrow(memo)?, narrow(number)?));
+        }
+        Some(())
+    }
+
+    /// Begins something that is to be known.
+    fn mark(&mut self, at: usize, seen: u64) -> Mark {
+        let presence = std::mem::take(&mut self.event.presence);
+        Mark { at, set: self.tape.set.len(), met: self.tape.met.len(), presence, seen }
+    }
+
+    /// Remembers what began at the mark and ends here.
+    #[expect(clippy::too_many_arguments, reason = "what is remembered, where it stands, and where its names are kept")]
+    fn remember(
+        &mut self,
+        plan: &Plan,
+        memo: usize,
+        mark: Mark,
+        seen: u64,
+        next: Option<usize>,
+        line: &str,
+        at: usize,
+        rows: &mut Rows,
+    ) -> Option<()> {
+        let presence = std::mem::replace(&mut self.event.presence, mark.presence);
+        self.event.presence |= presence;
+        if !self.pays(memo) {
+            return Some(());
+        }
+        let (mut asked, mut kept) = (Vec::new(), Vec::new());
+        for slot in self.tape.set.get(mark.set..)? {
+            let target = plan.slots.get(usize::from(*slot))?;
+            let value = match self.tape.get(*slot)? {
+                Value::Text(span) => Value::Known(rows.number_of_text(target.column, within(line, span)?)?),
+                // Its text is of this line.
+                Value::Unescaped(_) => return Some(()),
+                value => value,
+            };
+            if target.is_asked {
+                asked.push((*slot, value));
+            } else {
+                kept.push((target.column, value));
+            }
+        }
+        for (memo, number) in self.tape.met.get(mark.met..)? {
+            kept.extend_from_slice(&self.memos.get(*memo as usize)?.get(*number as usize)?.kept);
+        }
+        let own = |span: Option<Span>| {
+            let (from, to) = span?;
+            Some((from.checked_sub(narrow(mark.at)?)?, to.checked_sub(narrow(mark.at)?)?))
+        };
+        let (node, envelope_node) = (own(self.event.node), own(self.event.envelope_node));
+        let run = Run { seen: seen & !mark.seen, next, node, envelope_node };
+        let entry = Entry { presence, asked: asked.into(), kept: kept.into(), run };
+        self.memos.get_mut(memo)?.add(line.as_bytes().get(mark.at..at)?, entry);
+        Some(())
     }
 
     /// The position of the field whose key stands here.
@@ -358,29 +518,30 @@ impl State {
         match kind {
             Kind::Message(child) => self.message(plan, *child, line, at, rows),
             Kind::Memo { memo, of } => {
-                let known = self.memos.get_mut(*memo).filter(|memo| memo.pays());
-                if let Some((length, entry)) = known.and_then(|memo| memo.find(bytes.get(at..)?)) {
-                    self.event.presence |= entry.presence;
-                    for (slot, value) in &entry.values {
-                        self.tape.set(*slot, *value);
-                    }
+                if self.pays(*memo)
+                    && let Some((length, number)) = self.memos.get_mut(*memo)?.find(bytes.get(at..)?)
+                {
+                    self.take(*memo, number)?;
                     return Some(at + length);
                 }
-                self.unknown(plan, *memo, of, line, at, rows)
+                let mark = self.mark(at, 0);
+                let end = self.unknown(plan, of, line, at, rows)?;
+                self.remember(plan, *memo, mark, 0, None, line, end, rows)?;
+                Some(end)
             }
             Kind::Text(slot) => {
                 let (value, end) = self.text(line, at)?;
                 match (slot, value) {
                     // An empty text is no text.
-                    (_, Value::Text(from, to)) if from == to => {}
+                    (_, Value::Text((from, to))) if from == to => {}
                     (Some(slot), value) => self.tape.set(*slot, value),
                     _ => {}
                 }
                 Some(end)
             }
             Kind::Name(names, target) => {
-                let (from, to) = plain_text(bytes, at)?;
-                let name = line.get(from..to)?;
+                let span = plain_text(bytes, at)?;
+                let name = within(line, span)?;
                 let value = match self.names.get(*names)?.find(name) {
                     Some(value) => value,
                     None => {
@@ -393,11 +554,11 @@ impl State {
                 if let (Some((slot, _)), Some(value)) = (target, value) {
                     self.tape.set(*slot, value);
                 }
-                Some(to + 1)
+                Some(span.1 as usize + 1)
             }
             Kind::Enum(names, target, values) => {
-                let (from, to) = plain_text(bytes, at)?;
-                let name = line.get(from..to)?;
+                let span = plain_text(bytes, at)?;
+                let name = within(line, span)?;
                 let value = match self.names.get(*names)?.find(name) {
                     Some(value) => value,
                     None => {
@@ -411,7 +572,7 @@ impl State {
                 if let (Some((slot, _)), Some(value)) = (target, value) {
                     self.tape.set(*slot, value);
                 }
-                Some(to + 1)
+                Some(span.1 as usize + 1)
             }
             Kind::Bool { slot, keep_zero } => {
                 let (value, end) = scan::truth(bytes, at)?;
@@ -451,76 +612,45 @@ impl State {
             Kind::EventNode => {
                 let span = plain_text(bytes, at)?;
                 self.event.node = Some(span).filter(|(from, to)| from != to);
-                Some(span.1 + 1)
+                Some(span.1 as usize + 1)
             }
             Kind::EnvelopeNode => {
                 let span = plain_text(bytes, at)?;
                 self.event.envelope_node = Some(span).filter(|(from, to)| from != to);
-                Some(span.1 + 1)
+                Some(span.1 as usize + 1)
             }
             Kind::Odd => None,
         }
     }
 
-    /// Reads a message or list that is not known, and remembers it.
-    fn unknown(
-        &mut self,
-        plan: &Plan,
-        memo: usize,
-        of: &Inner,
-        line: &str,
-        at: usize,
-        rows: &mut Rows,
-    ) -> Option<usize> {
-        let before = self.tape.set.len();
-        let presence = std::mem::take(&mut self.event.presence);
+    /// Reads a message or list that is not known.
+    fn unknown(&mut self, plan: &Plan, of: &Inner, line: &str, at: usize, rows: &mut Rows) -> Option<usize> {
         let mut reader = Reader::starting(line, at);
-        let put = |tape: &mut Tape, slot: &Option<Slot>, number: Option<i32>| {
+        let mut put = |slot: &Option<Slot>, number: Option<i32>| {
             if let (Some(slot), Some(number)) = (slot, number) {
-                tape.set(*slot, Value::Known(number));
+                self.tape.set(*slot, Value::Known(number));
             }
         };
-        let end = match of {
-            Inner::Message(child) => self.message(plan, *child, line, at, rows)?,
+        match of {
+            Inner::Message(child) => return self.message(plan, *child, line, at, rows),
             Inner::Texts(column, slot) => {
                 let texts = texts(&mut reader).ok()??;
-                if !texts.is_empty() {
-                    put(&mut self.tape, slot, rows.number_of_texts(*column, &texts));
+                if !texts.is_empty() && slot.is_some() {
+                    put(slot, rows.number_of_texts(*column, &texts));
                 }
-                reader.at()
             }
             Inner::Structs(column, members, slot) => {
                 let (items, true) = structs(members, &mut reader, slot.is_some()).ok()? else { return None };
                 if !items.is_empty() {
-                    put(&mut self.tape, slot, rows.number_of_structs(*column, &items));
+                    put(slot, rows.number_of_structs(*column, &items));
                 }
-                reader.at()
             }
             Inner::Flags(column, names, slot) => {
                 let (text, true) = flags(names, &mut reader).ok()?? else { return None };
-                put(&mut self.tape, slot, rows.number_of_text(*column, &text));
-                reader.at()
+                put(slot, rows.number_of_text(*column, &text));
             }
-        };
-        let own = std::mem::replace(&mut self.event.presence, presence);
-        self.event.presence |= own;
-        if !self.memos.get(memo)?.pays() {
-            return Some(end);
         }
-        let mut values = Vec::with_capacity(self.tape.set.len() - before);
-        for slot in self.tape.set.get(before..)? {
-            let (column, _) = plan.slots.get(usize::from(*slot))?;
-            values.push((
-                *slot,
-                match self.tape.get(*slot)? {
-                    Value::Text(from, to) => Value::Known(rows.number_of_text(*column, line.get(from..to)?)?),
-                    Value::Unescaped(_) => return Some(end),
-                    value => value,
-                },
-            ));
-        }
-        self.memos.get_mut(memo)?.add(line.as_bytes().get(at..end)?, Entry { presence: own, values: values.into() });
-        Some(end)
+        Some(reader.at())
     }
 
     /// Reads a text with escapes or without; gives where it ends, behind its quote.
@@ -531,7 +661,7 @@ impl State {
         }
         let end = scan::text_end(bytes, at + 1)?;
         match bytes.get(end)? {
-            b'"' => Some((Value::Text(at + 1, end), end + 1)),
+            b'"' => Some((Value::Text((narrow(at + 1)?, narrow(end)?)), end + 1)),
             b'\\' => {
                 let mut reader = Reader::starting(line, at);
                 let text = reader.text().ok()?.into_owned();
@@ -539,24 +669,34 @@ impl State {
                     return None;
                 }
                 self.tape.unescaped.push(text);
-                Some((Value::Unescaped(self.tape.unescaped.len() - 1), reader.at()))
+                Some((Value::Unescaped(narrow(self.tape.unescaped.len() - 1)?), reader.at()))
             }
             _ => None,
         }
     }
 
     fn time(&mut self, line: &str, at: usize) -> Option<(i64, usize)> {
-        let (from, to) = plain_text(line.as_bytes(), at)?;
-        let text = line.get(from..to)?;
-        if let Some(((start, end), nanos)) = self.time
-            && line.get(start..end)? == text
+        let span = plain_text(line.as_bytes(), at)?;
+        let text = within(line, span)?;
+        let end = span.1 as usize + 1;
+        if let Some((before, nanos)) = self.time
+            && within(line, before)? == text
         {
-            return Some((nanos, to + 1));
+            return Some((nanos, end));
         }
         let nanos = self.clock.read(text)?;
-        self.time = Some(((from, to), nanos));
-        Some((nanos, to + 1))
+        self.time = Some((span, nanos));
+        Some((nanos, end))
     }
+}
+
+/// A position as it is kept: lines are far shorter than what fits.
+fn narrow(at: usize) -> Option<u32> {
+    u32::try_from(at).ok()
+}
+
+fn within(line: &str, (from, to): Span) -> Option<&str> {
+    line.get(from as usize..to as usize)
 }
 
 /// A text without escapes: where it stands within its quotes.
@@ -565,7 +705,10 @@ fn plain_text(bytes: &[u8], at: usize) -> Option<Span> {
         return None;
     }
     let end = scan::text_end(bytes, at + 1)?;
-    (bytes.get(end) == Some(&b'"')).then_some((at + 1, end))
+    if bytes.get(end) != Some(&b'"') {
+        return None;
+    }
+    Some((narrow(at + 1)?, narrow(end)?))
 }
 
 #[cfg(test)]

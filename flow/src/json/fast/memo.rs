@@ -1,8 +1,8 @@
 //! Values that were met before: the same endpoint, label list or flag set comes in line after line.
 //!
 //! 1. A value is recognised by all of its bytes, never by a hash alone.
-//! 2. A JSON object or list ends where its own bytes say. So where a known one stands in a line, it is the value there,
-//!    and nothing in it needs to be read again.
+//! 2. A JSON object or list ends where its own bytes say, and so does a run of members up to the next key. So where a known
+//!    one stands in a line, it is the value there, and nothing in it needs to be read again.
 //! 3. Memory and time are bounded: too many values are forgotten, and values that never come again are not kept for long.
 //!
 //! To find the one that it may be, a tree asks for eight bytes at a time, at the places where the known values differ.
@@ -15,7 +15,7 @@ use crate::dictionary::hasher;
 const MOST_VALUES: usize = 1 << 15;
 
 /// Bytes of values beyond which all are forgotten.
-const MOST_BYTES: usize = 2 << 20;
+const MOST_BYTES: usize = 4 << 20;
 
 /// Shortest and longest value that is kept.
 const SHORTEST: usize = 8;
@@ -30,8 +30,6 @@ pub(super) struct Memo<T> {
     values: Vec<Known<T>>,
     nodes: Vec<Node>,
     bytes: usize,
-    /// The value that was met last.
-    last: usize,
     hits: usize,
     misses: usize,
 }
@@ -45,37 +43,97 @@ struct Known<T> {
 #[derive(Debug)]
 enum Node {
     /// What the eight bytes from here lead to; every value under it has them.
-    Differ(usize, HashMap<u64, usize, ahash::RandomState>),
+    Differ(usize, Children),
     Value(usize),
+}
+
+/// Nodes by eight bytes: a table with room, in which a word stands at its place or soon behind it.
+#[derive(Debug)]
+struct Children {
+    places: Vec<(u64, u32)>,
+    count: usize,
+    shift: u32,
+    /// Odd and not to be foreseen, so that no log can make all words meet in one place.
+    factor: u64,
+}
+
+/// A place without a node.
+const EMPTY: u32 = u32::MAX;
+
+impl Children {
+    fn new() -> Self {
+        Self { places: vec![(0, EMPTY); 4], count: 0, shift: 62, factor: hasher().hash_one(0) | 1 }
+    }
+
+    fn place(&self, word: u64) -> usize {
+        usize::try_from(word.wrapping_mul(self.factor) >> self.shift).unwrap_or_default()
+    }
+
+    fn get(&self, word: u64) -> Option<usize> {
+        let mut at = self.place(word);
+        loop {
+            match *self.places.get(at)? {
+                (_, EMPTY) => return None,
+                (known, node) if known == word => return Some(node as usize),
+                _ => at = (at + 1) & (self.places.len() - 1),
+            }
+        }
+    }
+
+    /// Adds a word that is not there.
+    fn insert(&mut self, word: u64, node: usize) {
+        if 2 * (self.count + 1) > self.places.len() {
+            self.shift -= 1;
+            let larger = vec![(0, EMPTY); self.places.len() * 2];
+            let places = std::mem::replace(&mut self.places, larger);
+            places.into_iter().filter(|(_, node)| *node != EMPTY).for_each(|(word, node)| self.put(word, node));
+        }
+        self.count += 1;
+        self.put(word, u32::try_from(node).unwrap_or(EMPTY));
+    }
+
+    fn put(&mut self, word: u64, node: u32) {
+        let mut at = self.place(word);
+        while self.places.get(at).is_some_and(|(_, node)| *node != EMPTY) {
+            at = (at + 1) & (self.places.len() - 1);
+        }
+        if let Some(place) = self.places.get_mut(at) {
+            *place = (word, node);
+        }
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
+        self.places.iter().filter(|(_, node)| *node != EMPTY).map(|(_, node)| *node as usize)
+    }
 }
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), nodes: Vec::new(), bytes: 0, last: 0, hits: 0, misses: 0 }
+        Self { values: Vec::new(), nodes: Vec::new(), bytes: 0, hits: 0, misses: 0 }
     }
 }
 
 impl<T> Memo<T> {
-    /// The known value that these bytes begin with: its length, and what is known of it.
-    pub(super) fn find(&mut self, rest: &[u8]) -> Option<(usize, &T)> {
-        let at = self.search(rest)?;
-        self.last = at;
+    /// The known value that these bytes begin with: its length and its number.
+    pub(super) fn find(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
+        let mut node = self.nodes.first()?;
+        let at = loop {
+            match node {
+                Node::Differ(at, children) => node = self.nodes.get(children.get(word(rest, *at)?)?)?,
+                Node::Value(at) => break *at,
+            }
+        };
+        let known = &self.values.get(at)?.bytes;
+        if !rest.starts_with(known) {
+            return None;
+        }
         self.hits += 1;
-        self.values.get(at).map(|known| (known.bytes.len(), &known.what))
+        Some((known.len(), at))
     }
 
-    fn search(&self, rest: &[u8]) -> Option<usize> {
-        let is = |at: usize| self.values.get(at).is_some_and(|known| rest.starts_with(&known.bytes));
-        if is(self.last) {
-            return Some(self.last);
-        }
-        let mut node = self.nodes.first()?;
-        loop {
-            match node {
-                Node::Differ(at, children) => node = self.nodes.get(*children.get(&word(rest, *at)?)?)?,
-                Node::Value(at) => return is(*at).then_some(*at),
-            }
-        }
+    /// What is known of a value that was found.
+    pub(super) fn get(&self, number: usize) -> Option<&T> {
+        self.values.get(number).map(|known| &known.what)
     }
 
     /// Whether values of this place come again often enough to be worth knowing.
@@ -83,14 +141,16 @@ impl<T> Memo<T> {
         self.misses < TRIAL || self.hits > self.misses
     }
 
+    /// Whether there are more values than should be kept.
+    pub(super) fn is_full(&self) -> bool {
+        self.values.len() >= MOST_VALUES || self.bytes >= MOST_BYTES || self.nodes.len() >= 4 * MOST_VALUES
+    }
+
     /// Adds a value that was not found.
     pub(super) fn add(&mut self, bytes: &[u8], what: T) {
         self.misses += 1;
         if !(SHORTEST..=LONGEST).contains(&bytes.len()) {
             return;
-        }
-        if self.values.len() >= MOST_VALUES || self.bytes >= MOST_BYTES || self.nodes.len() >= 4 * MOST_VALUES {
-            self.forget();
         }
         let value = self.values.len();
         self.bytes += bytes.len();
@@ -103,8 +163,8 @@ impl<T> Memo<T> {
         let apart = loop {
             match self.nodes.get_mut(at) {
                 Some(Node::Differ(from, children)) => match word(bytes, *from) {
-                    Some(word) => match children.get(&word) {
-                        Some(child) => at = *child,
+                    Some(word) => match children.get(word) {
+                        Some(child) => at = child,
                         None => {
                             children.insert(word, next);
                             self.nodes.push(Node::Value(value));
@@ -125,7 +185,7 @@ impl<T> Memo<T> {
         let (mut values, mut nodes) = (Vec::new(), vec![node]);
         while let Some(node) = nodes.pop() {
             match self.nodes.get(node) {
-                Some(Node::Differ(_, children)) => nodes.extend(children.values()),
+                Some(Node::Differ(_, children)) => nodes.extend(children.nodes()),
                 Some(Node::Value(value)) => values.push(*value),
                 None => {}
             }
@@ -158,7 +218,7 @@ impl<T> Memo<T> {
                         // Values that are the same, or not JSON: the last one stands for all.
                         Node::Value(value)
                     } else {
-                        let mut children = HashMap::with_hasher(hasher());
+                        let mut children = Children::new();
                         for (word, values) in groups {
                             children.insert(word, self.nodes.len());
                             parts.push((self.nodes.len(), values));
@@ -209,7 +269,7 @@ mod tests {
         for (number, value) in values.iter().enumerate().rev() {
             for after in ["", ",\"x\":1}", "}"] {
                 let line = format!("{value}{after}");
-                assert_eq!(memo.find(line.as_bytes()), Some((value.len(), &number)), "{line}");
+                assert_eq!(memo.find(line.as_bytes()), Some((value.len(), number)), "{line}");
             }
         }
         assert!(memo.find(b"{\"identity\":3,\"pod\":\"web-9999\"}").is_none());
@@ -222,8 +282,11 @@ mod tests {
         let mut memo = Memo::default();
         for number in 0..2 * MOST_VALUES {
             memo.add(format!("\"{number:09}\"").as_bytes(), ());
+            if memo.is_full() {
+                memo.forget();
+            }
         }
         assert!(!memo.pays());
-        assert!(memo.values.len() <= MOST_VALUES && memo.nodes.len() <= 2 * MOST_VALUES);
+        assert!(memo.values.len() < MOST_VALUES);
     }
 }

@@ -96,11 +96,15 @@ pub(super) struct Field {
     pub name: &'static str,
     pub kind: Kind,
     pub in_oneof: bool,
+    /// Its value is often another one, or so long that it is known by itself: a run of members ends before it.
+    pub ends_run: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Message {
     pub fields: Vec<Field>,
+    /// The memo of its runs of members.
+    pub runs: usize,
     /// The presence bit, shifted into its place.
     pub bit: u64,
     /// Where the chosen member's name goes.
@@ -111,20 +115,30 @@ pub(super) struct Message {
     pub is_endpoint: bool,
 }
 
+/// What a slot is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Target {
+    pub column: ColumnId,
+    /// Rows have it.
+    pub is_kept: bool,
+    /// It is looked at in every line, whether there will be a row or not.
+    pub is_asked: bool,
+}
+
 #[derive(Debug)]
 pub(super) struct Plan {
     /// By [`MessageId`].
     pub messages: Vec<Message>,
-    /// The column of each slot, and whether rows have it.
-    pub slots: Vec<(ColumnId, bool)>,
+    pub slots: Vec<Target>,
     pub memos: usize,
     pub names: usize,
 }
 
 impl Plan {
-    /// A plan that puts the columns `read` on the tape, of which rows have the columns `kept`.
-    pub(super) fn new(read: &Projection, kept: &Projection) -> Self {
-        let slots = read.columns().map(|id| (id, kept.has(id))).collect();
+    /// A plan for rows of the columns `kept`, and for columns `asked` about every line.
+    pub(super) fn new(kept: &Projection, asked: &Projection) -> Self {
+        let target = |column| Target { column, is_kept: kept.has(column), is_asked: asked.has(column) };
+        let slots = kept.clone().with(asked.columns()).columns().map(target).collect();
         let mut plan = Self { messages: Vec::new(), slots, memos: 0, names: 0 };
         for (id, message) in SCHEMA.messages.iter().enumerate() {
             let fields = message
@@ -135,20 +149,23 @@ impl Plan {
                     name: &field.name,
                     kind: plan.kind(id, &field.kind),
                     in_oneof: field.in_oneof,
+                    ends_run: field.in_oneof || ends_run(&field.kind),
                 })
                 .collect();
+            plan.memos += 1;
+            let runs = plan.memos - 1;
             let zeros = message.zeros.iter().filter_map(|(at, column)| Some((*at, plan.slot(*column)?))).collect();
             let case = message.case.and_then(|column| plan.slot(column));
             let is_endpoint = matches!(&*message.path, "flow.source" | "flow.destination");
             let bit = message.bit.map_or(0, |bit| 1 << bit);
-            plan.messages.push(Message { fields, bit, case, zeros, is_endpoint });
+            plan.messages.push(Message { fields, runs, bit, case, zeros, is_endpoint });
         }
         plan
     }
 
     /// The slot of a column.
     pub(super) fn slot(&self, column: ColumnId) -> Option<Slot> {
-        let at = self.slots.binary_search_by_key(&column, |(column, _)| *column).ok()?;
+        let at = self.slots.binary_search_by_key(&column, |target| target.column).ok()?;
         Slot::try_from(at).ok()
     }
 
@@ -195,6 +212,22 @@ impl Plan {
             Scalar::Time if column == settled.envelope_time => Kind::EnvelopeTime,
             Scalar::Time => Kind::Time(slot),
         }
+    }
+}
+
+/// Whether a member's value is not for a run of members: free text, time, large numbers, and messages that vary or hold
+/// lists, as an endpoint does its labels.
+fn ends_run(kind: &FieldKind) -> bool {
+    match kind {
+        FieldKind::Message(child) => {
+            let is_flat = |field: &crate::schema::Field| matches!(field.kind, FieldKind::Scalar { .. });
+            !(recurs(*child) && SCHEMA.message(*child).fields.iter().all(is_flat))
+        }
+        FieldKind::Scalar { column, scalar, .. } => {
+            column.column().kind == Type::Text || matches!(scalar, Scalar::Time | Scalar::U64 | Scalar::I64)
+        }
+        FieldKind::Any(_) => true,
+        FieldKind::Texts(_) | FieldKind::Structs { .. } | FieldKind::Flags { .. } => false,
     }
 }
 
