@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -69,7 +70,46 @@ impl Options {
 
 /// Lines so far, by their hashes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(HashSet<u64>);
+pub(crate) struct Seen(HashSet<u64, Spread>);
+
+/// Spreads hashes of lines, which are numbers without a pattern already, in a way that no log can foresee.
+#[derive(Clone, Debug)]
+struct Spread(u64);
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self(std::hash::RandomState::new().hash_one(0) | 1)
+    }
+}
+
+impl BuildHasher for Spread {
+    type Hasher = Product;
+
+    fn build_hasher(&self) -> Product {
+        Product { factor: self.0, product: 0 }
+    }
+}
+
+/// A hash of one number.
+struct Product {
+    factor: u64,
+    product: u64,
+}
+
+impl Hasher for Product {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The table takes its place from the low bits, which a product leaves weak.
+        self.product = (self.product ^ number).wrapping_mul(self.factor).swap_bytes();
+    }
+
+    fn finish(&self) -> u64 {
+        self.product
+    }
+}
 
 /// Most lines that are compared with each other; beyond, lines that come again are not told.
 const MOST_COMPARED: usize = 4_000_000;
@@ -111,6 +151,7 @@ pub(crate) struct Decoded {
 
 /// A line that was rejected.
 struct Reject {
+    /// Within its chunk, from 1.
     line: u64,
     reason: &'static str,
     detail: String,
@@ -185,6 +226,8 @@ struct Turn<'a> {
     /// Lines are so short that rows take far more memory than they: chunks are decoded one at a time.
     one_at_a_time: bool,
     result: Result<()>,
+    /// Lines that were passed over before the first chunk.
+    passed: u64,
     origin: &'a mut Origin,
     options: &'a mut Options,
     each: &'a mut (dyn FnMut(&Chunk, Decoded) -> Result<()> + Send),
@@ -215,9 +258,10 @@ impl Reader {
     ) -> Result<()> {
         let threads = rayon::current_num_threads().max(1);
         self.decoders.resize_with(threads, || Decoder::wanting(self.wants.clone()));
+        let passed = chunks.passed();
         let source = Mutex::new(Source { chunks, given: 0, is_over: false, broken: None });
         let (each, result) = (&mut each, Ok(()));
-        let turn = Mutex::new(Turn { chunk: 0, one_at_a_time: false, result, origin, options, each });
+        let turn = Mutex::new(Turn { chunk: 0, one_at_a_time: false, result, passed, origin, options, each });
         let next = Condvar::new();
         thread::scope(|scope| {
             let (source, turn, next) = (&source, &turn, &next);
@@ -286,8 +330,8 @@ fn work(decoder: &mut Decoder, source: &Mutex<Source>, turn: &Mutex<Turn<'_>>, n
         let handed = guarded(|| {
             let decoded = decoded.map_err(|why| anyhow!("{why}"))??;
             turn.one_at_a_time = decoded.rows > MANY_ROWS || keep == Keep::All;
-            let Turn { origin, options, each, .. } = &mut *turn;
-            count(&chunk, &decoded, origin, options)?;
+            let Turn { passed, origin, options, each, .. } = &mut *turn;
+            count(&chunk, &decoded, *passed, origin, options)?;
             each(&chunk, decoded)
         });
         turn.result = handed.unwrap_or_else(|why| Err(anyhow!("{why}")));
@@ -302,7 +346,8 @@ fn work(decoder: &mut Decoder, source: &Mutex<Source>, turn: &Mutex<Turn<'_>>, n
 }
 
 /// Counts what was read and rejected, and keeps what was rejected.
-fn count(chunk: &Chunk, decoded: &Decoded, origin: &mut Origin, options: &mut Options) -> Result<()> {
+fn count(chunk: &Chunk, decoded: &Decoded, passed: u64, origin: &mut Origin, options: &mut Options) -> Result<()> {
+    let before = passed + origin.lines;
     origin.lines += decoded.lines;
     origin.oddities.merge(decoded.oddities.clone());
     for (reason, count) in &decoded.rejected {
@@ -310,12 +355,12 @@ fn count(chunk: &Chunk, decoded: &Decoded, origin: &mut Origin, options: &mut Op
     }
     for reject in &decoded.rejects {
         if options.strict {
-            bail!("{}:{}: {}", origin.name, reject.line, reject.detail);
+            bail!("{}:{}: {}", origin.name, before + reject.line, reject.detail);
         }
         if let Some(out) = &mut options.rejects {
             let line = serde_json::json!({
                 "input": origin.name,
-                "line": reject.line,
+                "line": before + reject.line,
                 "reason": reject.reason,
                 "detail": reject.detail,
                 "text": String::from_utf8_lossy(chunk.bytes.get(reject.text.clone()).unwrap_or_default()),
@@ -327,7 +372,7 @@ fn count(chunk: &Chunk, decoded: &Decoded, origin: &mut Origin, options: &mut Op
 }
 
 fn decode(chunk: &Chunk, decoder: &mut Decoder, keep: Keep) -> Result<Decoded> {
-    let (mut last, mut torn) = (chunk.first_line, false);
+    let mut torn = false;
     let mut rejected: Vec<(&'static str, u64)> = Vec::new();
     let mut rejects: Vec<Reject> = Vec::new();
     let mut reject = |line: u64, reason: &'static str, bad: &Bad, text: Range<usize>| {
@@ -345,9 +390,8 @@ fn decode(chunk: &Chunk, decoder: &mut Decoder, keep: Keep) -> Result<Decoded> {
         torn = line.is_open && *bad != Bad::Empty;
         reject(line.number, if torn { "torn" } else { bad.reason() }, bad, line.bytes);
     });
-    last += lines.saturating_sub(1);
     if let Err(bad) = decoder.end() {
-        reject(last, bad.reason(), &bad, 0..0);
+        reject(lines, bad.reason(), &bad, 0..0);
     }
     let (hashes, oddities) = (decoder.hashes(), decoder.oddities());
     let (covers, workloads) = (decoder.coverage(), decoder.workloads());

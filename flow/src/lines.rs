@@ -16,6 +16,7 @@ pub const MAX_LINE: usize = 16 << 20;
 /// Bytes that a chunk aims for.
 pub const CHUNK: usize = 1 << 20;
 
+fn chunk() -> usize { static C: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| std::env::var("LBC").ok().and_then(|c| c.parse().ok()).unwrap_or(CHUNK)); *C }
 /// What a file's first bytes say it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -47,15 +48,13 @@ pub fn sniff(start: &[u8]) -> Content {
 pub struct Chunk {
     /// The lines, each with its line feed but perhaps the last one.
     pub bytes: Vec<u8>,
-    /// Number of the first line, from 1.
-    pub first_line: u64,
 }
 
 impl Chunk {
-    /// The lines with their numbers, without line feeds; the flag tells a last line without one.
+    /// The lines with their numbers within the chunk, from 1, without line feeds; the flag tells a last line without one.
     pub fn lines(&self) -> impl Iterator<Item = (u64, &[u8], bool)> {
         let mut rest = &*self.bytes;
-        let mut number = self.first_line;
+        let mut number = 1;
         std::iter::from_fn(move || {
             if rest.is_empty() {
                 return None;
@@ -78,14 +77,15 @@ pub struct Chunks {
     rest: Vec<u8>,
     /// Room of a chunk that is done with.
     spare: Vec<u8>,
-    next_line: u64,
+    /// Lines that were passed over.
+    passed: u64,
     failed: Option<io::Error>,
     done: bool,
 }
 
 impl std::fmt::Debug for Chunks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chunks").field("next_line", &self.next_line).field("done", &self.done).finish_non_exhaustive()
+        f.debug_struct("Chunks").field("passed", &self.passed).field("done", &self.done).finish_non_exhaustive()
     }
 }
 
@@ -108,10 +108,10 @@ impl Chunks {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
             }
         };
-        Ok(Self { source, rest: Vec::new(), spare: Vec::new(), next_line: 1, failed: None, done: false })
+        Ok(Self { source, rest: Vec::new(), spare: Vec::new(), passed: 0, failed: None, done: false })
     }
 
-    /// Passes over so many bytes, which end a line, and shows them to `see`; line numbers go on behind them.
+    /// Passes over so many bytes, which end a line, and shows them to `see`.
     ///
     /// # Errors
     /// When the source broke off.
@@ -132,8 +132,9 @@ impl Chunks {
                 see(b"\n");
                 ended = true;
             }
+            let lines = memchr::memchr_iter(b'\n', before).count() + usize::from(feed.is_some());
+            self.passed += lines as u64;
             let after = feed.unwrap_or(after);
-            self.next_line -= memchr::memchr_iter(b'\n', after).count() as u64;
             self.rest.splice(..0, after.iter().copied());
         }
         if !ended && left == 0 && self.rest.is_empty() {
@@ -143,8 +144,8 @@ impl Chunks {
                 if feed.is_some() {
                     see(b"\n");
                 }
+                self.passed += u64::from(feed.is_some());
                 let after = feed.unwrap_or(&chunk.bytes);
-                self.next_line -= memchr::memchr_iter(b'\n', after).count() as u64;
                 self.rest.splice(..0, after.iter().copied());
             }
         }
@@ -171,7 +172,7 @@ impl Chunks {
             if let Some(end) = cut(read) {
                 self.rest.extend_from_slice(read.get(end..).unwrap_or_default());
                 bytes.truncate(end);
-                return Ok(Some(self.chunk(bytes)));
+                return Ok(Some(Chunk { bytes }));
             }
             filled = self.fill(&mut bytes, filled);
         }
@@ -179,7 +180,13 @@ impl Chunks {
         if bytes.is_empty() {
             return self.failed.take().map_or(Ok(None), Err);
         }
-        Ok(Some(self.chunk(bytes)))
+        Ok(Some(Chunk { bytes }))
+    }
+
+    /// Lines that were passed over, before the first one of the first chunk.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        self.passed
     }
 
     /// Takes back the room of a chunk that is done with.
@@ -189,15 +196,10 @@ impl Chunks {
         }
     }
 
-    fn chunk(&mut self, bytes: Vec<u8>) -> Chunk {
-        let first_line = self.next_line;
-        self.next_line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
-        Chunk { bytes, first_line }
-    }
-
     /// Reads more behind what is there; gives how much is there then.
     fn fill(&mut self, bytes: &mut Vec<u8>, mut filled: usize) -> usize {
-        let until = if filled < CHUNK { CHUNK } else { filled + CHUNK };
+        let size = chunk();
+        let until = if filled < size { size } else { filled + size };
         if bytes.len() < until {
             bytes.resize(until, 0);
         }
@@ -254,7 +256,7 @@ impl Chunks {
 
 /// Where a chunk that is large enough ends: behind a line, where no stream of a wrapped log has a part without its rest.
 fn cut(bytes: &[u8]) -> Option<usize> {
-    if bytes.len() < CHUNK {
+    if bytes.len() < chunk() {
         return None;
     }
     let whole = memchr::memrchr(b'\n', bytes)? + 1;
@@ -309,8 +311,9 @@ mod tests {
         let mut chunks = Chunks::new(source).unwrap();
         let mut lines = Vec::new();
         loop {
+            let before = lines.len() as u64;
             match chunks.next_chunk() {
-                Ok(Some(chunk)) => lines.extend(chunk.lines().map(|(n, line, torn)| (n, line.len(), torn))),
+                Ok(Some(chunk)) => lines.extend(chunk.lines().map(|(n, line, torn)| (before + n, line.len(), torn))),
                 Ok(None) => return (lines, false),
                 Err(_) => return (lines, true),
             }

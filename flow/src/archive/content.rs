@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_torn_line_is_no_part_of_the_content() {
         let mut hasher = ContentHasher::default();
-        hasher.chunk(&Chunk { bytes: b"a\nb\n{\"fl".to_vec(), first_line: 1 }, true);
+        hasher.chunk(&Chunk { bytes: b"a\nb\n{\"fl".to_vec() }, true);
         assert_eq!(hasher.finish(), content("a\nb\n"));
     }
 

@@ -60,6 +60,7 @@ pub struct Decoder {
 /// A line of a chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
+    /// Its number within the chunk, from 1.
     pub number: u64,
     /// Where it stands in the chunk, without its line feed.
     pub bytes: Range<usize>,
@@ -109,7 +110,7 @@ impl Decoder {
     /// Decodes the lines of a chunk, gives `bad` those that are bad, and tells how many lines there are.
     pub fn chunk(&mut self, chunk: &Chunk, mut bad: impl FnMut(Line, &Bad)) -> u64 {
         let text = simdutf8::basic::from_utf8(&chunk.bytes).ok();
-        let (mut at, mut number) = (0, chunk.first_line);
+        let (mut at, mut lines) = (0, 0);
         while let Some(rest) = chunk.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let length = match text.and_then(|text| self.next_line(text.get(at..)?)) {
                 Some(length) => length,
@@ -117,15 +118,15 @@ impl Decoder {
                     let end = memchr::memchr(b'\n', rest);
                     let length = end.unwrap_or(rest.len());
                     if let Err(error) = self.line(rest.get(..length).unwrap_or_default()) {
-                        bad(Line { number, bytes: at..at + length, is_open: end.is_none() }, &error);
+                        bad(Line { number: lines + 1, bytes: at..at + length, is_open: end.is_none() }, &error);
                     }
                     length
                 }
             };
             at += length + 1;
-            number += 1;
+            lines += 1;
         }
-        number - chunk.first_line
+        lines
     }
 
     /// Decodes the line that a text begins with, if that can be done fast, and gives its length, without its line feed.

@@ -18,7 +18,7 @@ use super::plain::{flags, structs, texts};
 use crate::columns::ColumnId;
 use crate::names::Workloads;
 use crate::rows::{Projection, Rows};
-use crate::schema::{BODIES, ENVELOPE, MessageId};
+use crate::schema::{BODIES, ENVELOPE, Member, MessageId, Scalar};
 use crate::time::parse_rfc3339;
 use memo::Memo;
 use plan::{Inner, Kind, Plan, Slot};
@@ -198,6 +198,8 @@ struct State {
     event: Event,
     /// By the numbers that the plan gives.
     memos: Vec<Memo<Entry>>,
+    /// One of them has become too large.
+    is_full: bool,
     names: Vec<Names>,
     /// For each message the field that last followed each field; the first one stands at the end.
     follows: Vec<Vec<usize>>,
@@ -217,6 +219,7 @@ impl Fast {
             tape: Tape { values: vec![None; plan.slots.len()], ..Tape::default() },
             event: Event::default(),
             memos: (0..plan.memos).map(|_| Memo::default()).collect(),
+            is_full: false,
             names: (0..plan.names).map(|_| Names::default()).collect(),
             follows: plan.messages.iter().map(|message| vec![0; message.fields.len() + 1]).collect(),
             clock: Clock::default(),
@@ -237,8 +240,10 @@ impl Fast {
             state.memos.iter_mut().for_each(Memo::forget);
             state.names.iter_mut().for_each(|names| *names = Names::default());
         }
-        // Not within a line: what was met in it is asked for at its end.
-        state.memos.iter_mut().filter(|memo| memo.is_full()).for_each(Memo::forget);
+        if std::mem::take(&mut state.is_full) {
+            // Not within a line: what was met in it is asked for at its end.
+            state.memos.iter_mut().filter(|memo| memo.is_full()).for_each(Memo::forget);
+        }
         state.tape.clear();
         state.event = Event::default();
         state.time = None;
@@ -490,7 +495,9 @@ impl State {
         let (node, envelope_node) = (own(self.event.node), own(self.event.envelope_node));
         let run = Run { seen: seen & !mark.seen, next, node, envelope_node };
         let entry = Entry { presence, asked: asked.into(), kept: kept.into(), run };
-        self.memos.get_mut(memo)?.add(line.as_bytes().get(mark.at..at)?, entry);
+        let memo = self.memos.get_mut(memo)?;
+        memo.add(line.as_bytes().get(mark.at..at)?, entry);
+        self.is_full |= memo.is_full();
         Some(())
     }
 
@@ -639,6 +646,9 @@ impl State {
                     put(slot, rows.number_of_texts(*column, &texts));
                 }
             }
+            Inner::Structs(_, members, None) if let Some(end) = pass_over(members, line.as_bytes(), at) => {
+                return Some(end);
+            }
             Inner::Structs(column, members, slot) => {
                 let (items, true) = structs(members, &mut reader, slot.is_some()).ok()? else { return None };
                 if !items.is_empty() {
@@ -687,6 +697,48 @@ impl State {
         let nanos = self.clock.read(text)?;
         self.time = Some((span, nanos));
         Some((nanos, end))
+    }
+}
+
+/// Where a list of messages of plain texts ends, whose members stand in their order.
+fn pass_over(members: &[Member], bytes: &[u8], at: usize) -> Option<usize> {
+    if bytes.get(at) != Some(&b'[') {
+        return None;
+    }
+    let mut at = at + 1;
+    if bytes.get(at) == Some(&b']') {
+        return Some(at + 1);
+    }
+    loop {
+        if bytes.get(at) != Some(&b'{') {
+            return None;
+        }
+        at += 1;
+        let mut members = members.iter();
+        loop {
+            let (_, name) = plain_text(bytes, at)?;
+            let name_end = name as usize;
+            let name = bytes.get(at + 1..name_end)?;
+            let member = members.find(|member| member.name.as_bytes() == name)?;
+            if !matches!(member, Member { scalar: Scalar::Text, repeated: false, .. })
+                || bytes.get(name_end + 1) != Some(&b':')
+            {
+                return None;
+            }
+            let (_, end) = plain_text(bytes, name_end + 2)?;
+            at = end as usize + 2;
+            match bytes.get(at - 1)? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        at += 1;
+        match bytes.get(at - 1)? {
+            b',' => {}
+            b']' => return Some(at),
+            _ => return None,
+        }
     }
 }
 

@@ -355,7 +355,7 @@ pub(super) fn structs(
     while reader.item(first)? {
         first = false;
         if reader.peek()? == Next::Object {
-            let item = struct_item(members, reader, &mut fits)?;
+            let item = struct_item(members, reader, wanted, &mut fits)?;
             // A list without end would take many times its length as rows; it is kept as it was written.
             if items.len() >= MOST_ITEMS {
                 fits = false;
@@ -370,7 +370,12 @@ pub(super) fn structs(
     Ok((items, fits))
 }
 
-fn struct_item(members: &[Member], reader: &mut Reader<'_>, fits: &mut bool) -> Result<Vec<MemberValue>, Bad> {
+fn struct_item(
+    members: &[Member],
+    reader: &mut Reader<'_>,
+    wanted: bool,
+    fits: &mut bool,
+) -> Result<Vec<MemberValue>, Bad> {
     let mut values = vec![MemberValue::None; members.len()];
     let mut keys = Keys::default();
     reader.open_object()?;
@@ -386,7 +391,7 @@ fn struct_item(members: &[Member], reader: &mut Reader<'_>, fits: &mut bool) -> 
             (_, Next::Null) => reader.null()?,
             (Some((Member { scalar: Scalar::Text, repeated: false, .. }, value)), Next::Text) => {
                 let text = reader.text()?;
-                if !text.is_empty() {
+                if wanted && !text.is_empty() {
                     *value = MemberValue::Text(text.into_owned());
                 }
             }

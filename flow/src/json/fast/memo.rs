@@ -25,115 +25,133 @@ const LONGEST: usize = 4 << 10;
 const TRIAL: usize = 4096;
 
 /// Known values of one place, each with what is to be known of it.
+///
+/// Looking one up costs the memory that it touches, more than anything else: so bytes stand side by side, and a place
+/// leads straight to them.
 #[derive(Debug)]
 pub(super) struct Memo<T> {
-    values: Vec<Known<T>>,
+    /// What is known, by number.
+    known: Vec<T>,
+    /// The values: each its number and its length, four bytes each, then its bytes.
+    bytes: Vec<u8>,
+    root: Option<To>,
     nodes: Vec<Node>,
-    bytes: usize,
     hits: usize,
     misses: usize,
 }
 
-#[derive(Debug)]
-struct Known<T> {
-    bytes: Box<[u8]>,
-    what: T,
+/// Where eight bytes lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    Nothing,
+    /// A place in the tree.
+    Node(u32),
+    /// A value, by where it stands among the bytes.
+    Value(u32),
 }
 
+/// What the eight bytes from here lead to; every value under it has them.
 #[derive(Debug)]
-enum Node {
-    /// What the eight bytes from here lead to; every value under it has them.
-    Differ(usize, Children),
-    Value(usize),
+struct Node {
+    at: usize,
+    children: Children,
 }
 
-/// Nodes by eight bytes: a table with room, in which a word stands at its place or soon behind it.
+/// A table with room, in which a word stands at its place or soon behind it.
 #[derive(Debug)]
 struct Children {
-    places: Vec<(u64, u32)>,
+    places: Vec<(u64, To)>,
     count: usize,
     shift: u32,
     /// Odd and not to be foreseen, so that no log can make all words meet in one place.
     factor: u64,
 }
 
-/// A place without a node.
-const EMPTY: u32 = u32::MAX;
-
 impl Children {
     fn new() -> Self {
-        Self { places: vec![(0, EMPTY); 4], count: 0, shift: 62, factor: hasher().hash_one(0) | 1 }
+        Self { places: vec![(0, To::Nothing); 2], count: 0, shift: 63, factor: hasher().hash_one(0) | 1 }
     }
 
     fn place(&self, word: u64) -> usize {
         usize::try_from(word.wrapping_mul(self.factor) >> self.shift).unwrap_or_default()
     }
 
-    fn get(&self, word: u64) -> Option<usize> {
+    fn get(&self, word: u64) -> To {
         let mut at = self.place(word);
         loop {
-            match *self.places.get(at)? {
-                (_, EMPTY) => return None,
-                (known, node) if known == word => return Some(node as usize),
+            match self.places.get(at) {
+                None | Some((_, To::Nothing)) => return To::Nothing,
+                Some((known, to)) if *known == word => return *to,
                 _ => at = (at + 1) & (self.places.len() - 1),
             }
         }
     }
 
-    /// Adds a word that is not there.
-    fn insert(&mut self, word: u64, node: usize) {
-        if 2 * (self.count + 1) > self.places.len() {
+    /// Sets where a word leads.
+    fn set(&mut self, word: u64, to: To) {
+        if 4 * (self.count + 1) > 3 * self.places.len() {
             self.shift -= 1;
-            let larger = vec![(0, EMPTY); self.places.len() * 2];
+            let larger = vec![(0, To::Nothing); self.places.len() * 2];
             let places = std::mem::replace(&mut self.places, larger);
-            places.into_iter().filter(|(_, node)| *node != EMPTY).for_each(|(word, node)| self.put(word, node));
+            self.count = 0;
+            places.into_iter().filter(|(_, to)| *to != To::Nothing).for_each(|(word, to)| self.put(word, to));
         }
-        self.count += 1;
-        self.put(word, u32::try_from(node).unwrap_or(EMPTY));
+        self.put(word, to);
     }
 
-    fn put(&mut self, word: u64, node: u32) {
+    fn put(&mut self, word: u64, to: To) {
         let mut at = self.place(word);
-        while self.places.get(at).is_some_and(|(_, node)| *node != EMPTY) {
+        while let Some((known, there)) = self.places.get_mut(at) {
+            if *there == To::Nothing || *known == word {
+                self.count += usize::from(*there == To::Nothing);
+                (*known, *there) = (word, to);
+                return;
+            }
             at = (at + 1) & (self.places.len() - 1);
         }
-        if let Some(place) = self.places.get_mut(at) {
-            *place = (word, node);
-        }
-    }
-
-    fn nodes(&self) -> impl Iterator<Item = usize> + '_ {
-        self.places.iter().filter(|(_, node)| *node != EMPTY).map(|(_, node)| *node as usize)
     }
 }
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), nodes: Vec::new(), bytes: 0, hits: 0, misses: 0 }
+        Self { known: Vec::new(), bytes: Vec::new(), root: None, nodes: Vec::new(), hits: 0, misses: 0 }
     }
 }
 
 impl<T> Memo<T> {
     /// The known value that these bytes begin with: its length and its number.
     pub(super) fn find(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
-        let mut node = self.nodes.first()?;
-        let at = loop {
-            match node {
-                Node::Differ(at, children) => node = self.nodes.get(children.get(word(rest, *at)?)?)?,
-                Node::Value(at) => break *at,
+        let mut to = self.root?;
+        loop {
+            match to {
+                To::Node(node) => {
+                    let Node { at, children } = self.nodes.get(node as usize)?;
+                    to = children.get(word(rest, *at)?);
+                }
+                To::Value(value) => {
+                    let (number, bytes) = self.value(value)?;
+                    if !rest.starts_with(bytes) {
+                        return None;
+                    }
+                    let length = bytes.len();
+                    self.hits += 1;
+                    return Some((length, number));
+                }
+                To::Nothing => return None,
             }
-        };
-        let known = &self.values.get(at)?.bytes;
-        if !rest.starts_with(known) {
-            return None;
         }
-        self.hits += 1;
-        Some((known.len(), at))
+    }
+
+    /// The number and the bytes of a value.
+    fn value(&self, at: u32) -> Option<(usize, &[u8])> {
+        let (number, rest) = self.bytes.get(at as usize..)?.split_first_chunk::<4>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        Some((u32::from_le_bytes(*number) as usize, rest.get(..u32::from_le_bytes(*length) as usize)?))
     }
 
     /// What is known of a value that was found.
     pub(super) fn get(&self, number: usize) -> Option<&T> {
-        self.values.get(number).map(|known| &known.what)
+        self.known.get(number)
     }
 
     /// Whether values of this place come again often enough to be worth knowing.
@@ -143,94 +161,105 @@ impl<T> Memo<T> {
 
     /// Whether there are more values than should be kept.
     pub(super) fn is_full(&self) -> bool {
-        self.values.len() >= MOST_VALUES || self.bytes >= MOST_BYTES || self.nodes.len() >= 4 * MOST_VALUES
+        self.known.len() >= MOST_VALUES || self.bytes.len() >= MOST_BYTES || self.nodes.len() >= MOST_VALUES
     }
 
     /// Adds a value that was not found.
     pub(super) fn add(&mut self, bytes: &[u8], what: T) {
         self.misses += 1;
-        if !(SHORTEST..=LONGEST).contains(&bytes.len()) {
+        let (Ok(number), Ok(at), Ok(length)) =
+            (u32::try_from(self.known.len()), u32::try_from(self.bytes.len()), u32::try_from(bytes.len()))
+        else {
+            return;
+        };
+        if !(SHORTEST..=LONGEST).contains(&bytes.len()) || self.is_full() {
             return;
         }
-        let value = self.values.len();
-        self.bytes += bytes.len();
-        self.values.push(Known { bytes: bytes.into(), what });
-        if self.nodes.is_empty() {
-            self.nodes.push(Node::Value(value));
-            return;
+        self.known.push(what);
+        for part in [&number.to_le_bytes(), &length.to_le_bytes(), bytes] {
+            self.bytes.extend_from_slice(part);
         }
-        let (mut at, next) = (0, self.nodes.len());
+        let value = To::Value(at);
+        let Some(mut to) = self.root else {
+            self.root = Some(value);
+            return;
+        };
+        // The node and word that led here.
+        let mut from: Option<(u32, u64)> = None;
         let apart = loop {
-            match self.nodes.get_mut(at) {
-                Some(Node::Differ(from, children)) => match word(bytes, *from) {
-                    Some(word) => match children.get(word) {
-                        Some(child) => at = child,
-                        None => {
-                            children.insert(word, next);
-                            self.nodes.push(Node::Value(value));
-                            return;
-                        }
-                    },
+            match to {
+                To::Node(node) => match self.nodes.get(node as usize).map(|node| word(bytes, node.at)) {
+                    Some(Some(word)) => {
+                        from = Some((node, word));
+                        to = self.nodes.get(node as usize).map_or(To::Nothing, |node| node.children.get(word));
+                    }
                     // Too short to be asked for these bytes.
-                    None => break self.values_under(at),
+                    _ => break self.values_under(to),
                 },
-                Some(Node::Value(other)) => break vec![*other],
-                None => return,
+                To::Value(other) => break vec![other],
+                To::Nothing => {
+                    self.lead(from, value);
+                    return;
+                }
             }
         };
-        self.part(at, apart, value);
+        // What this costs must pay, too.
+        self.misses += apart.len();
+        self.part(from, apart, at);
     }
 
-    fn values_under(&self, node: usize) -> Vec<usize> {
-        let (mut values, mut nodes) = (Vec::new(), vec![node]);
-        while let Some(node) = nodes.pop() {
-            match self.nodes.get(node) {
-                Some(Node::Differ(_, children)) => nodes.extend(children.nodes()),
-                Some(Node::Value(value)) => values.push(*value),
-                None => {}
+    /// Sets where a node's word leads, or where the tree begins.
+    fn lead(&mut self, from: Option<(u32, u64)>, to: To) {
+        match from {
+            None => self.root = Some(to),
+            Some((node, word)) => {
+                if let Some(node) = self.nodes.get_mut(node as usize) {
+                    node.children.set(word, to);
+                }
+            }
+        }
+    }
+
+    fn values_under(&self, to: To) -> Vec<u32> {
+        let (mut values, mut open) = (Vec::new(), vec![to]);
+        while let Some(to) = open.pop() {
+            match to {
+                To::Node(node) => {
+                    let places = self.nodes.get(node as usize).map(|node| &node.children.places);
+                    open.extend(places.into_iter().flatten().map(|(_, to)| *to));
+                }
+                To::Value(value) => values.push(value),
+                To::Nothing => {}
             }
         }
         values
     }
 
-    /// Makes the tree under a node anew, with one more value.
-    fn part(&mut self, node: usize, mut values: Vec<usize>, value: usize) {
-        // What this costs must pay, too.
-        self.misses += values.len();
+    /// Makes the tree anew that was led to from here, with one more value.
+    fn part(&mut self, from: Option<(u32, u64)>, mut values: Vec<u32>, value: u32) {
         values.push(value);
-        let mut parts = vec![(node, values)];
-        while let Some((node, values)) = parts.pop() {
-            let known = || values.iter().filter_map(|value| self.values.get(*value));
-            let made = match values.as_slice() {
-                [value] => Node::Value(*value),
-                _ => {
-                    let first = known().next().map(|known| &*known.bytes).unwrap_or_default();
-                    let common = known().map(|known| common(first, &known.bytes)).min().unwrap_or_default();
-                    let shortest = known().map(|known| known.bytes.len()).min().unwrap_or_default();
-                    // No value begins with another one, so the first difference is within the shortest.
-                    let from = common.min(shortest.saturating_sub(8));
-                    let mut groups: HashMap<u64, Vec<usize>, _> = HashMap::with_hasher(hasher());
-                    for value in &values {
-                        let word = self.values.get(*value).and_then(|known| word(&known.bytes, from));
-                        groups.entry(word.unwrap_or_default()).or_default().push(*value);
-                    }
-                    if groups.len() < 2 {
-                        // Values that are the same, or not JSON: the last one stands for all.
-                        Node::Value(value)
-                    } else {
-                        let mut children = Children::new();
-                        for (word, values) in groups {
-                            children.insert(word, self.nodes.len());
-                            parts.push((self.nodes.len(), values));
-                            self.nodes.push(Node::Value(value));
-                        }
-                        Node::Differ(from, children)
-                    }
-                }
-            };
-            if let Some(slot) = self.nodes.get_mut(node) {
-                *slot = made;
+        let mut parts = vec![(from, values)];
+        while let Some((from, values)) = parts.pop() {
+            let bytes = |value: &u32| self.value(*value).map(|(_, bytes)| bytes).unwrap_or_default();
+            let first = values.first().map(bytes).unwrap_or_default();
+            let common = values.iter().map(|value| common(first, bytes(value))).min().unwrap_or_default();
+            let shortest = values.iter().map(|value| bytes(value).len()).min().unwrap_or_default();
+            // No value begins with another one, so the first difference is within the shortest.
+            let at = common.min(shortest.saturating_sub(8));
+            let mut groups: HashMap<u64, Vec<u32>, _> = HashMap::with_hasher(hasher());
+            for value in &values {
+                groups.entry(word(bytes(value), at).unwrap_or_default()).or_default().push(*value);
             }
+            // One value, or some that are the same; then the last one stands for all.
+            let last = values.last().copied().unwrap_or(value);
+            if groups.len() < 2 {
+                self.lead(from, To::Value(last));
+                continue;
+            }
+            let node = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+            self.nodes.push(Node { at, children: Children::new() });
+            self.lead(from, To::Node(node));
+            parts.extend(groups.into_iter().map(|(word, values)| (Some((node, word)), values)));
         }
     }
 
@@ -287,6 +316,6 @@ mod tests {
             }
         }
         assert!(!memo.pays());
-        assert!(memo.values.len() < MOST_VALUES);
+        assert!(memo.known.len() < MOST_VALUES);
     }
 }
