@@ -16,7 +16,11 @@ pub const MAX_LINE: usize = 16 << 20;
 /// Bytes that a chunk aims for.
 pub const CHUNK: usize = 1 << 20;
 
-fn chunk() -> usize { static C: std::sync::LazyLock<usize> = std::sync::LazyLock::new(|| std::env::var("LBC").ok().and_then(|c| c.parse().ok()).unwrap_or(CHUNK)); *C }
+fn chunk() -> usize {
+    static C: std::sync::LazyLock<usize> =
+        std::sync::LazyLock::new(|| std::env::var("LBC").ok().and_then(|c| c.parse().ok()).unwrap_or(CHUNK));
+    *C
+}
 /// What a file's first bytes say it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {

@@ -18,7 +18,7 @@ use super::plain::{flags, structs, texts};
 use crate::columns::ColumnId;
 use crate::names::Workloads;
 use crate::rows::{Projection, Rows};
-use crate::schema::{BODIES, ENVELOPE, Member, MessageId, Scalar};
+use crate::schema::{BODIES, ENVELOPE, MessageId};
 use crate::time::parse_rfc3339;
 use memo::Memo;
 use plan::{Inner, Kind, Plan, Slot};
@@ -38,35 +38,60 @@ enum Value {
     Number(u64),
 }
 
+/// Columns that there may be on a tape.
+const SLOTS: usize = 256;
+
+/// Which slots are set.
+type Set = [u64; SLOTS / 64];
+
 /// Values of a line, by slot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tape {
-    values: Vec<Option<Value>>,
-    /// Slots that are set, in the order in which they were.
-    set: Vec<Slot>,
+    values: [Value; SLOTS],
+    set: Set,
     unescaped: Vec<String>,
     /// What was recognised: the memo, and the number of the value in it.
     met: Vec<(u32, u32)>,
 }
 
+impl Default for Tape {
+    fn default() -> Self {
+        Self { values: [Value::Number(0); SLOTS], set: Set::default(), unescaped: Vec::new(), met: Vec::new() }
+    }
+}
+
 impl Tape {
+    #[inline]
     fn set(&mut self, slot: Slot, value: Value) {
-        if let Some(place) = self.values.get_mut(usize::from(slot)) {
-            *place = Some(value);
-            self.set.push(slot);
+        // A slot is a byte, so there is a place for each.
+        if let (Some(place), Some(word)) =
+            (self.values.get_mut(usize::from(slot)), self.set.get_mut(usize::from(slot >> 6)))
+        {
+            *place = value;
+            *word |= 1 << (slot & 63);
         }
     }
 
+    #[inline]
     fn get(&self, slot: Slot) -> Option<Value> {
-        *self.values.get(usize::from(slot))?
+        let is_set = self.set.get(usize::from(slot >> 6))? & (1 << (slot & 63)) != 0;
+        if is_set { self.values.get(usize::from(slot)).copied() } else { None }
+    }
+
+    /// The slots that are set, but for those that were set before.
+    fn since(&self, before: Set) -> impl Iterator<Item = Slot> + '_ {
+        [0, 64, 128, 192].into_iter().zip(self.set.iter().zip(before)).flat_map(|(first, (now, before))| {
+            let mut left = now & !before;
+            std::iter::from_fn(move || {
+                let slot = u8::try_from(left.trailing_zeros()).ok().filter(|slot| *slot < 64)?;
+                left &= left - 1;
+                Some(first + slot)
+            })
+        })
     }
 
     fn clear(&mut self) {
-        for slot in self.set.drain(..) {
-            if let Some(place) = self.values.get_mut(usize::from(slot)) {
-                *place = None;
-            }
-        }
+        self.set = Set::default();
         self.unescaped.clear();
         self.met.clear();
     }
@@ -110,11 +135,10 @@ struct Run {
 #[derive(Debug)]
 struct Mark {
     at: usize,
-    set: usize,
+    set: Set,
     met: usize,
     /// What was there of the line before.
     presence: u64,
-    seen: u64,
 }
 
 /// Names that were met in one place, the last ones.
@@ -152,37 +176,53 @@ impl Clock {
     /// Characters up to the seconds: `2026-03-01T10:00:`.
     const MINUTE: usize = 17;
 
-    fn read(&mut self, text: &str) -> Option<i64> {
-        let bytes = text.as_bytes();
-        if let Some((minute, rest)) = bytes.split_at_checked(Self::MINUTE)
+    /// The time whose text these bytes begin with, up to its quote, and the length of its text.
+    #[inline]
+    fn read(&mut self, rest: &str) -> Option<(i64, usize)> {
+        if let Some((minute, rest)) = rest.as_bytes().split_at_checked(Self::MINUTE)
             && minute == self.minute
-            && let Some(nanos) = seconds(rest)
+            && let Some((nanos, length)) = seconds(rest)
         {
-            return Some(self.nanos + nanos);
+            return Some((self.nanos + nanos, Self::MINUTE + length));
+        }
+        self.read_all(rest)
+    }
+
+    #[cold]
+    fn read_all(&mut self, rest: &str) -> Option<(i64, usize)> {
+        let text = rest.get(..scan::text_end(rest.as_bytes(), 0)?)?;
+        if rest.as_bytes().get(text.len()) != Some(&b'"') {
+            return None;
         }
         let nanos = parse_rfc3339(text)?;
         let start = text.get(..Self::MINUTE)?;
         if let Some(whole) = parse_rfc3339(&format!("{start}00Z")) {
             (self.minute, self.nanos) = (start.into(), whole);
         }
-        Some(nanos)
+        Some((nanos, text.len()))
     }
 }
 
-/// Nanoseconds of `04Z` or `04.024964574Z`.
-fn seconds(bytes: &[u8]) -> Option<i64> {
-    let [tens @ b'0'..=b'5', ones @ b'0'..=b'9', rest @ ..] = bytes else { return None };
-    let mut nanos = i64::from((tens - b'0') * 10 + (ones - b'0'));
-    let fraction = match rest {
-        [b'Z'] => &[][..],
-        [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => digits,
-        _ => return None,
-    };
-    for digit in fraction {
-        nanos = nanos * 10 + i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+/// Nanoseconds of `04Z"` or `04.024964574Z"`, and the length before the quote.
+#[inline]
+fn seconds(bytes: &[u8]) -> Option<(i64, usize)> {
+    let [tens @ b'0'..=b'5', ones @ b'0'..=b'9', ..] = bytes else { return None };
+    let mut nanos = i64::from((tens - b'0') * 10 + (ones - b'0')) * 1_000_000_000;
+    let mut at = 2;
+    if bytes.get(at) == Some(&b'.') {
+        let mut unit = 1_000_000_000;
+        at += 1;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(at) {
+            unit /= 10;
+            nanos += i64::from(digit - b'0') * unit;
+            at += 1;
+        }
+        // From one digit to nine.
+        if unit == 1_000_000_000 || at > 12 {
+            return None;
+        }
     }
-    (fraction.len()..9).for_each(|_| nanos *= 10);
-    Some(nanos)
+    (bytes.get(at..at + 2)? == b"Z\"").then_some((nanos, at + 1))
 }
 
 /// Reads lines onto a tape.
@@ -201,8 +241,8 @@ struct State {
     /// One of them has become too large.
     is_full: bool,
     names: Vec<Names>,
-    /// For each message the field that last followed each field; the first one stands at the end.
-    follows: Vec<Vec<usize>>,
+    /// The field that last followed each field, message by message; the first one stands at the message's end.
+    follows: Vec<u8>,
     clock: Clock,
     /// The time that was read last in this line: event and envelope say the same.
     time: Option<(Span, i64)>,
@@ -216,12 +256,12 @@ impl Fast {
     pub(super) fn new(kept: &Projection, asked: &Projection, learns: bool) -> Self {
         let plan = Plan::new(kept, asked);
         let state = State {
-            tape: Tape { values: vec![None; plan.slots.len()], ..Tape::default() },
+            tape: Tape::default(),
             event: Event::default(),
-            memos: (0..plan.memos).map(|_| Memo::default()).collect(),
+            memos: (0..plan.memos + plan.follows).map(|_| Memo::default()).collect(),
             is_full: false,
             names: (0..plan.names).map(|_| Names::default()).collect(),
-            follows: plan.messages.iter().map(|message| vec![0; message.fields.len() + 1]).collect(),
+            follows: vec![0; plan.follows],
             clock: Clock::default(),
             time: None,
             workloads: learns.then(Workloads::default),
@@ -300,10 +340,10 @@ impl Fast {
             Value::Fixed(name) => rows.text(column, name),
             Value::Number(number) => rows.number(column, number.into()),
         };
-        for slot in &tape.set {
-            if let Some(target) = self.plan.slots.get(usize::from(*slot))
+        for slot in tape.since(Set::default()) {
+            if let Some(target) = self.plan.slots.get(usize::from(slot))
                 && target.is_kept
-                && let Some(value) = tape.get(*slot)
+                && let Some(value) = tape.get(slot)
             {
                 put(target.column, value);
             }
@@ -334,37 +374,28 @@ impl State {
         let mut seen = 0u64;
         let mut has_member = false;
         let mut previous = message.fields.len();
-        let mut run: Option<Mark> = None;
         let mut is_over = bytes.get(at) == Some(&b'}');
         at += usize::from(is_over);
         while !is_over {
             let rest = bytes.get(at..)?;
-            let mut position = None;
-            if run.is_none() && !self.run_is_empty(message, id, rest, previous) && self.pays(message.runs) {
-                match self.known_run(message.runs, at, rest, seen) {
-                    Some((length, known)) => {
-                        seen |= known.seen;
-                        at += length;
-                        let Some(next) = known.next else { break };
-                        position = Some(next);
-                    }
-                    None => run = Some(self.mark(at, seen)),
-                }
-            }
-            let position = match position {
-                Some(position) => position,
-                None => {
-                    let position = self.key(message, id, rest, previous)?;
-                    at += message.fields.get(position)?.key.length;
-                    position
-                }
+            let runs = plan.memos + message.follows + previous;
+            let knows_runs = self.pays(runs);
+            let follows = usize::from(*self.follows.get(message.follows + previous)?);
+            let expected = message.fields.get(follows)?;
+            let (position, field) = if (expected.ends_run || !knows_runs) && expected.key.is_at(rest) {
+                at += expected.key.length;
+                (follows, expected)
+            } else {
+                let known = if knows_runs { self.known_run(runs, at, rest, seen) } else { None };
+                let (end, run) = match known {
+                    Some(known) => known,
+                    None => self.new_run(plan, message, line, at, seen, previous, rows)?,
+                };
+                at = end;
+                seen |= run.seen;
+                let Some(next) = run.next else { break };
+                (next, message.fields.get(next)?)
             };
-            let field = message.fields.get(position)?;
-            if field.ends_run
-                && let Some(mark) = run.take()
-            {
-                self.remember(plan, message.runs, mark, seen, Some(position), line, at, rows)?;
-            }
             if seen & (1 << position) != 0 {
                 return None;
             }
@@ -388,9 +419,6 @@ impl State {
                 _ => return None,
             }
         }
-        if let Some(mark) = run {
-            self.remember(plan, message.runs, mark, seen, None, line, at, rows)?;
-        }
         self.event.presence |= message.bit;
         for (position, slot) in &message.zeros {
             if seen & (1 << position) == 0 {
@@ -405,17 +433,54 @@ impl State {
         Some(at)
     }
 
+    /// Reads the members from here to the next one that is none for a run, and remembers them; gives where they end.
+    #[cold]
+    #[expect(clippy::too_many_arguments, reason = "the message, where it stands, and what came of it before")]
+    fn new_run(
+        &mut self,
+        plan: &Plan,
+        message: &plan::Message,
+        line: &str,
+        at: usize,
+        seen: u64,
+        mut previous: usize,
+        rows: &mut Rows,
+    ) -> Option<(usize, Run)> {
+        let bytes = line.as_bytes();
+        let runs = plan.memos + message.follows + previous;
+        let mark = self.mark(at);
+        let mut run = Run::default();
+        let mut at = at;
+        loop {
+            let position = self.key(message, bytes.get(at..)?, previous)?;
+            let field = message.fields.get(position)?;
+            at += field.key.length;
+            if field.ends_run || !self.pays(runs) {
+                run.next = Some(position);
+                break;
+            }
+            if (seen | run.seen) & (1 << position) != 0 {
+                return None;
+            }
+            run.seen |= 1 << position;
+            previous = position;
+            at = self.value(plan, &field.kind, line, at, rows)? + 1;
+            match bytes.get(at - 1)? {
+                b',' => {}
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        self.remember(plan, runs, mark, run, line, at, rows)?;
+        Some((at, run))
+    }
+
     fn pays(&self, memo: usize) -> bool {
         self.memos.get(memo).is_some_and(Memo::pays)
     }
 
-    /// Whether the member that followed the last time follows here, and is none for a run.
-    fn run_is_empty(&self, message: &plan::Message, id: MessageId, rest: &[u8], previous: usize) -> bool {
-        let follows = self.follows.get(id).and_then(|follows| follows.get(previous));
-        follows.and_then(|at| message.fields.get(*at)).is_some_and(|field| field.ends_run && field.key.is_at(rest))
-    }
-
-    /// Takes a run of members that is known, none of whose fields came before: its length, and what is known of it.
+    /// Takes a run of members that is known, none of whose fields came before; gives where it ends.
+    #[inline]
     fn known_run(&mut self, memo: usize, at: usize, rest: &[u8], seen: u64) -> Option<(usize, Run)> {
         let (length, number) = self.memos.get_mut(memo)?.find(rest)?;
         let run = self.memos.get(memo)?.get(number)?.run;
@@ -430,7 +495,7 @@ impl State {
         if let Some(node) = run.envelope_node {
             self.event.envelope_node = moved(node);
         }
-        Some((length, run))
+        Some((at + length, run))
     }
 
     /// Puts on the tape what is known of a value.
@@ -447,9 +512,9 @@ impl State {
     }
 
     /// Begins something that is to be known.
-    fn mark(&mut self, at: usize, seen: u64) -> Mark {
+    fn mark(&mut self, at: usize) -> Mark {
         let presence = std::mem::take(&mut self.event.presence);
-        Mark { at, set: self.tape.set.len(), met: self.tape.met.len(), presence, seen }
+        Mark { at, set: self.tape.set, met: self.tape.met.len(), presence }
     }
 
     /// Remembers what began at the mark and ends here.
@@ -459,8 +524,7 @@ impl State {
         plan: &Plan,
         memo: usize,
         mark: Mark,
-        seen: u64,
-        next: Option<usize>,
+        run: Run,
         line: &str,
         at: usize,
         rows: &mut Rows,
@@ -471,16 +535,16 @@ impl State {
             return Some(());
         }
         let (mut asked, mut kept) = (Vec::new(), Vec::new());
-        for slot in self.tape.set.get(mark.set..)? {
-            let target = plan.slots.get(usize::from(*slot))?;
-            let value = match self.tape.get(*slot)? {
+        for slot in self.tape.since(mark.set) {
+            let target = plan.slots.get(usize::from(slot))?;
+            let value = match self.tape.get(slot)? {
                 Value::Text(span) => Value::Known(rows.number_of_text(target.column, within(line, span)?)?),
                 // Its text is of this line.
                 Value::Unescaped(_) => return Some(()),
                 value => value,
             };
             if target.is_asked {
-                asked.push((*slot, value));
+                asked.push((slot, value));
             } else {
                 kept.push((target.column, value));
             }
@@ -493,7 +557,7 @@ impl State {
             Some((from.checked_sub(narrow(mark.at)?)?, to.checked_sub(narrow(mark.at)?)?))
         };
         let (node, envelope_node) = (own(self.event.node), own(self.event.envelope_node));
-        let run = Run { seen: seen & !mark.seen, next, node, envelope_node };
+        let run = Run { node, envelope_node, ..run };
         let entry = Entry { presence, asked: asked.into(), kept: kept.into(), run };
         let memo = self.memos.get_mut(memo)?;
         memo.add(line.as_bytes().get(mark.at..at)?, entry);
@@ -502,10 +566,10 @@ impl State {
     }
 
     /// The position of the field whose key stands here.
-    fn key(&mut self, message: &plan::Message, id: MessageId, rest: &[u8], previous: usize) -> Option<usize> {
-        let follows = self.follows.get_mut(id)?.get_mut(previous)?;
-        if message.fields.get(*follows)?.key.is_at(rest) {
-            return Some(*follows);
+    fn key(&mut self, message: &plan::Message, rest: &[u8], previous: usize) -> Option<usize> {
+        let follows = self.follows.get_mut(message.follows + previous)?;
+        if message.fields.get(usize::from(*follows))?.key.is_at(rest) {
+            return Some(usize::from(*follows));
         }
         // An exporter writes fields in the order of their declaration.
         let after = if previous == message.fields.len() { 0 } else { previous + 1 };
@@ -515,7 +579,7 @@ impl State {
             Some(position) => after + position,
             None => before.iter().position(is_here)?,
         };
-        *follows = position;
+        *follows = u8::try_from(position).ok()?;
         Some(position)
     }
 
@@ -531,10 +595,7 @@ impl State {
                     self.take(*memo, number)?;
                     return Some(at + length);
                 }
-                let mark = self.mark(at, 0);
-                let end = self.unknown(plan, of, line, at, rows)?;
-                self.remember(plan, *memo, mark, 0, None, line, end, rows)?;
-                Some(end)
+                self.new_value(plan, *memo, of, line, at, rows)
             }
             Kind::Text(slot) => {
                 let (value, end) = self.text(line, at)?;
@@ -630,6 +691,22 @@ impl State {
         }
     }
 
+    /// Reads a message or list that is not known, and remembers it.
+    fn new_value(
+        &mut self,
+        plan: &Plan,
+        memo: usize,
+        of: &Inner,
+        line: &str,
+        at: usize,
+        rows: &mut Rows,
+    ) -> Option<usize> {
+        let mark = self.mark(at);
+        let end = self.unknown(plan, of, line, at, rows)?;
+        self.remember(plan, memo, mark, Run::default(), line, end, rows)?;
+        Some(end)
+    }
+
     /// Reads a message or list that is not known.
     fn unknown(&mut self, plan: &Plan, of: &Inner, line: &str, at: usize, rows: &mut Rows) -> Option<usize> {
         let mut reader = Reader::starting(line, at);
@@ -640,13 +717,14 @@ impl State {
         };
         match of {
             Inner::Message(child) => return self.message(plan, *child, line, at, rows),
+            Inner::Texts(_, None) if let Some(end) = scan::texts_end(line.as_bytes(), at) => return Some(end),
             Inner::Texts(column, slot) => {
                 let texts = texts(&mut reader).ok()??;
                 if !texts.is_empty() && slot.is_some() {
                     put(slot, rows.number_of_texts(*column, &texts));
                 }
             }
-            Inner::Structs(_, members, None) if let Some(end) = pass_over(members, line.as_bytes(), at) => {
+            Inner::Structs(_, members, None) if let Some(end) = scan::structs_end(members, line.as_bytes(), at) => {
                 return Some(end);
             }
             Inner::Structs(column, members, slot) => {
@@ -685,60 +763,19 @@ impl State {
         }
     }
 
+    #[inline]
     fn time(&mut self, line: &str, at: usize) -> Option<(i64, usize)> {
-        let span = plain_text(line.as_bytes(), at)?;
-        let text = within(line, span)?;
-        let end = span.1 as usize + 1;
+        let rest = line.get(at..)?.strip_prefix('"')?;
         if let Some((before, nanos)) = self.time
-            && within(line, before)? == text
+            && let Some(text) = line.get(before.0 as usize..=before.1 as usize)
+            && rest.as_bytes().starts_with(text.as_bytes())
         {
-            return Some((nanos, end));
+            return Some((nanos, at + 1 + text.len()));
         }
-        let nanos = self.clock.read(text)?;
-        self.time = Some((span, nanos));
-        Some((nanos, end))
-    }
-}
-
-/// Where a list of messages of plain texts ends, whose members stand in their order.
-fn pass_over(members: &[Member], bytes: &[u8], at: usize) -> Option<usize> {
-    if bytes.get(at) != Some(&b'[') {
-        return None;
-    }
-    let mut at = at + 1;
-    if bytes.get(at) == Some(&b']') {
-        return Some(at + 1);
-    }
-    loop {
-        if bytes.get(at) != Some(&b'{') {
-            return None;
-        }
-        at += 1;
-        let mut members = members.iter();
-        loop {
-            let (_, name) = plain_text(bytes, at)?;
-            let name_end = name as usize;
-            let name = bytes.get(at + 1..name_end)?;
-            let member = members.find(|member| member.name.as_bytes() == name)?;
-            if !matches!(member, Member { scalar: Scalar::Text, repeated: false, .. })
-                || bytes.get(name_end + 1) != Some(&b':')
-            {
-                return None;
-            }
-            let (_, end) = plain_text(bytes, name_end + 2)?;
-            at = end as usize + 2;
-            match bytes.get(at - 1)? {
-                b',' => {}
-                b'}' => break,
-                _ => return None,
-            }
-        }
-        at += 1;
-        match bytes.get(at - 1)? {
-            b',' => {}
-            b']' => return Some(at),
-            _ => return None,
-        }
+        let (nanos, length) = self.clock.read(rest)?;
+        let from = at + 1;
+        self.time = Some(((narrow(from)?, narrow(from + length)?), nanos));
+        Some((nanos, from + length + 1))
     }
 }
 
@@ -747,20 +784,15 @@ fn narrow(at: usize) -> Option<u32> {
     u32::try_from(at).ok()
 }
 
-fn within(line: &str, (from, to): Span) -> Option<&str> {
-    line.get(from as usize..to as usize)
+/// A text without escapes that begins at its quote.
+#[inline]
+fn plain_text(bytes: &[u8], at: usize) -> Option<Span> {
+    let (from, to) = scan::plain_text(bytes, at)?;
+    Some((narrow(from)?, narrow(to)?))
 }
 
-/// A text without escapes: where it stands within its quotes.
-fn plain_text(bytes: &[u8], at: usize) -> Option<Span> {
-    if bytes.get(at) != Some(&b'"') {
-        return None;
-    }
-    let end = scan::text_end(bytes, at + 1)?;
-    if bytes.get(end) != Some(&b'"') {
-        return None;
-    }
-    Some((narrow(at + 1)?, narrow(end)?))
+fn within(line: &str, (from, to): Span) -> Option<&str> {
+    line.get(from as usize..to as usize)
 }
 
 #[cfg(test)]
@@ -784,8 +816,11 @@ mod tests {
             "1969-12-31T23:59:58Z",
             "",
         ] {
-            assert_eq!(clock.read(text), parse_rfc3339(text), "{text}");
-            assert_eq!(clock.read(text), parse_rfc3339(text), "{text}");
+            let expected = parse_rfc3339(text).map(|nanos| (nanos, text.len()));
+            let rest = format!("{text}\"}}");
+            assert_eq!(clock.read(&rest), expected, "{text}");
+            assert_eq!(clock.read(&rest), expected, "{text}");
+            assert_eq!(clock.read(text), None, "{text}");
         }
     }
 }

@@ -120,6 +120,7 @@ impl<T> Default for Memo<T> {
 
 impl<T> Memo<T> {
     /// The known value that these bytes begin with: its length and its number.
+    #[inline]
     pub(super) fn find(&mut self, rest: &[u8]) -> Option<(usize, usize)> {
         let mut to = self.root?;
         loop {

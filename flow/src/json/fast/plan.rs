@@ -1,12 +1,12 @@
 //! What is to be done with each field of each message: the message tree, joined with the columns that are wanted.
 
-use crate::columns::{ColumnId, Fill, Type};
+use crate::columns::{COLUMNS, ColumnId, Fill, Type};
 use crate::rows::Projection;
 use crate::schema::{ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar};
 use crate::settled::SETTLED;
 
 /// Where a column's value stands on the tape of a line.
-pub(super) type Slot = u16;
+pub(super) type Slot = u8;
 
 /// Bytes of a key that are compared at once.
 const WINDOW: usize = 32;
@@ -32,18 +32,14 @@ impl Key {
     }
 
     /// Whether it stands here.
+    #[inline]
     pub(super) fn is_at(&self, rest: &[u8]) -> bool {
-        match rest.first_chunk::<WINDOW>() {
-            Some(window) if self.length <= WINDOW => {
-                let (words, _) = window.as_chunks::<8>();
-                let differ = words
-                    .iter()
-                    .zip(self.words.iter().zip(&self.masks))
-                    .fold(0, |differ, (word, (own, mask))| differ | ((u64::from_le_bytes(*word) ^ own) & mask));
-                differ == 0
-            }
-            _ => rest.starts_with(&self.bytes),
-        }
+        let Some(window) = rest.first_chunk::<WINDOW>().filter(|_| self.length <= WINDOW) else {
+            return rest.starts_with(&self.bytes);
+        };
+        let (here, _) = window.as_chunks::<8>();
+        let mut words = here.iter().zip(self.words.iter().zip(&self.masks)).take(self.length.div_ceil(8));
+        words.all(|(here, (word, mask))| (u64::from_le_bytes(*here) ^ word) & mask == 0)
     }
 }
 
@@ -103,8 +99,8 @@ pub(super) struct Field {
 #[derive(Debug)]
 pub(super) struct Message {
     pub fields: Vec<Field>,
-    /// The memo of its runs of members.
-    pub runs: usize,
+    /// Where its fields stand among those of all messages: what follows each, and the memo of the runs that do.
+    pub follows: usize,
     /// The presence bit, shifted into its place.
     pub bit: u64,
     /// Where the chosen member's name goes.
@@ -130,16 +126,26 @@ pub(super) struct Plan {
     /// By [`MessageId`].
     pub messages: Vec<Message>,
     pub slots: Vec<Target>,
+    /// By column.
+    slot_of: Vec<Option<Slot>>,
     pub memos: usize,
     pub names: usize,
+    /// Fields of all messages, and an end for each message. Behind the other memos stand as many of runs.
+    pub follows: usize,
 }
 
 impl Plan {
     /// A plan for rows of the columns `kept`, and for columns `asked` about every line.
     pub(super) fn new(kept: &Projection, asked: &Projection) -> Self {
         let target = |column| Target { column, is_kept: kept.has(column), is_asked: asked.has(column) };
-        let slots = kept.clone().with(asked.columns()).columns().map(target).collect();
-        let mut plan = Self { messages: Vec::new(), slots, memos: 0, names: 0 };
+        let slots: Vec<Target> = kept.clone().with(asked.columns()).columns().map(target).collect();
+        let mut slot_of = vec![None; COLUMNS.len()];
+        for (slot, target) in (0..).zip(&slots) {
+            if let Some(place) = slot_of.get_mut(usize::from(target.column.0)) {
+                *place = Some(slot);
+            }
+        }
+        let mut plan = Self { messages: Vec::new(), slots, slot_of, memos: 0, names: 0, follows: 0 };
         for (id, message) in SCHEMA.messages.iter().enumerate() {
             let fields = message
                 .fields
@@ -152,21 +158,20 @@ impl Plan {
                     ends_run: field.in_oneof || ends_run(&field.kind),
                 })
                 .collect();
-            plan.memos += 1;
-            let runs = plan.memos - 1;
             let zeros = message.zeros.iter().filter_map(|(at, column)| Some((*at, plan.slot(*column)?))).collect();
             let case = message.case.and_then(|column| plan.slot(column));
             let is_endpoint = matches!(&*message.path, "flow.source" | "flow.destination");
             let bit = message.bit.map_or(0, |bit| 1 << bit);
-            plan.messages.push(Message { fields, runs, bit, case, zeros, is_endpoint });
+            let follows = plan.follows;
+            plan.follows += message.fields.len() + 1;
+            plan.messages.push(Message { fields, follows, bit, case, zeros, is_endpoint });
         }
         plan
     }
 
     /// The slot of a column.
     pub(super) fn slot(&self, column: ColumnId) -> Option<Slot> {
-        let at = self.slots.binary_search_by_key(&column, |target| target.column).ok()?;
-        Slot::try_from(at).ok()
+        *self.slot_of.get(usize::from(column.0))?
     }
 
     fn kind(&mut self, of: MessageId, kind: &'static FieldKind) -> Kind {
