@@ -14,13 +14,8 @@ use crate::json::stream_of;
 pub const MAX_LINE: usize = 16 << 20;
 
 /// Bytes that a chunk aims for.
-pub const CHUNK: usize = 1 << 20;
+pub const CHUNK: usize = 2 << 20;
 
-fn chunk() -> usize {
-    static C: std::sync::LazyLock<usize> =
-        std::sync::LazyLock::new(|| std::env::var("LBC").ok().and_then(|c| c.parse().ok()).unwrap_or(CHUNK));
-    *C
-}
 /// What a file's first bytes say it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
@@ -202,8 +197,7 @@ impl Chunks {
 
     /// Reads more behind what is there; gives how much is there then.
     fn fill(&mut self, bytes: &mut Vec<u8>, mut filled: usize) -> usize {
-        let size = chunk();
-        let until = if filled < size { size } else { filled + size };
+        let until = if filled < CHUNK { CHUNK } else { filled + CHUNK };
         if bytes.len() < until {
             bytes.resize(until, 0);
         }
@@ -260,7 +254,7 @@ impl Chunks {
 
 /// Where a chunk that is large enough ends: behind a line, where no stream of a wrapped log has a part without its rest.
 fn cut(bytes: &[u8]) -> Option<usize> {
-    if bytes.len() < chunk() {
+    if bytes.len() < CHUNK {
         return None;
     }
     let whole = memchr::memrchr(b'\n', bytes)? + 1;

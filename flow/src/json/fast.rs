@@ -475,8 +475,9 @@ impl State {
         Some((at, run))
     }
 
-    fn pays(&self, memo: usize) -> bool {
-        self.memos.get(memo).is_some_and(Memo::pays)
+    #[inline]
+    fn pays(&mut self, memo: usize) -> bool {
+        self.memos.get_mut(memo).is_some_and(Memo::pays)
     }
 
     /// Takes a run of members that is known, none of whose fields came before; gives where it ends.

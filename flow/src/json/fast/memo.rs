@@ -22,7 +22,13 @@ const SHORTEST: usize = 8;
 const LONGEST: usize = 4 << 10;
 
 /// Misses after which it is asked whether knowing values pays.
-const TRIAL: usize = 4096;
+const TRIAL: usize = 2048;
+
+/// Hits that are worth a miss: to remember a value costs more than to read it.
+const WORTH: usize = 3;
+
+/// How many values are passed over where it does not pay, before that is asked again.
+const REST: usize = 1 << 17;
 
 /// Known values of one place, each with what is to be known of it.
 ///
@@ -38,6 +44,8 @@ pub(super) struct Memo<T> {
     nodes: Vec<Node>,
     hits: usize,
     misses: usize,
+    /// Values that were passed over since it did not pay.
+    passed: usize,
 }
 
 /// Where eight bytes lead.
@@ -114,7 +122,7 @@ impl Children {
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
-        Self { known: Vec::new(), bytes: Vec::new(), root: None, nodes: Vec::new(), hits: 0, misses: 0 }
+        Self { known: Vec::new(), bytes: Vec::new(), root: None, nodes: Vec::new(), hits: 0, misses: 0, passed: 0 }
     }
 }
 
@@ -155,9 +163,17 @@ impl<T> Memo<T> {
         self.known.get(number)
     }
 
-    /// Whether values of this place come again often enough to be worth knowing.
-    pub(super) fn pays(&self) -> bool {
-        self.misses < TRIAL || self.hits > self.misses
+    /// Whether values of this place come again often enough to be worth knowing. If not, that is asked again later.
+    #[inline]
+    pub(super) fn pays(&mut self) -> bool {
+        if self.misses < TRIAL || self.hits > WORTH * self.misses {
+            return true;
+        }
+        self.passed += 1;
+        if self.passed > REST {
+            (self.hits, self.misses, self.passed) = (0, 0, 0);
+        }
+        false
     }
 
     /// Whether there are more values than should be kept.
@@ -266,8 +282,8 @@ impl<T> Memo<T> {
 
     /// Forgets all values.
     pub(super) fn forget(&mut self) {
-        let Self { hits, misses, .. } = *self;
-        *self = Self { hits, misses, ..Self::default() };
+        let Self { hits, misses, passed, .. } = *self;
+        *self = Self { hits, misses, passed, ..Self::default() };
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is to be done with each field of each message: the message tree, joined with the columns that are wanted.
 
-use crate::columns::{COLUMNS, ColumnId, Fill, Type};
+use crate::columns::{COLUMNS, ColumnId, Fill, Personal, Type};
 use crate::rows::Projection;
 use crate::schema::{ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar};
 use crate::settled::SETTLED;
@@ -220,16 +220,20 @@ impl Plan {
     }
 }
 
-/// Whether a member's value is not for a run of members: free text, time, large numbers, and messages that vary or hold
-/// lists, as an endpoint does its labels.
+/// Whether a member's value is not for a run of members: free text, time, large numbers, addresses, of which there are
+/// many, and messages that vary or hold lists, as an endpoint does its labels.
 fn ends_run(kind: &FieldKind) -> bool {
     match kind {
         FieldKind::Message(child) => {
-            let is_flat = |field: &crate::schema::Field| matches!(field.kind, FieldKind::Scalar { .. });
-            !(recurs(*child) && SCHEMA.message(*child).fields.iter().all(is_flat))
+            let is_single =
+                |field: &crate::schema::Field| matches!(field.kind, FieldKind::Scalar { .. }) && !ends_run(&field.kind);
+            !SCHEMA.message(*child).fields.iter().all(is_single)
         }
         FieldKind::Scalar { column, scalar, .. } => {
-            column.column().kind == Type::Text || matches!(scalar, Scalar::Time | Scalar::U64 | Scalar::I64)
+            let column = column.column();
+            column.kind == Type::Text
+                || matches!(column.personal, Personal::Address | Personal::Identity)
+                || matches!(scalar, Scalar::Time | Scalar::U64 | Scalar::I64)
         }
         FieldKind::Any(_) => true,
         FieldKind::Texts(_) | FieldKind::Structs { .. } | FieldKind::Flags { .. } => false,
