@@ -1,16 +1,16 @@
 //! Distinct values of a column, numbered in the order of their coming, and the numbers of its rows.
 //!
-//! A column's values stay from batch to batch, as the same ones come again: what was once put in order is found again by
-//! its number. They are forgotten when they have become too many.
+//! A column's values are known from batch to batch, as the same ones come again; they are forgotten when they have become
+//! too many. A batch has those that its rows have, and no others.
 
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array as _, ArrayBuilder, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array as _, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use arrow::error::ArrowError;
-use indexmap::IndexSet;
+use indexmap::IndexMap;
 
 /// Values beyond which they are forgotten after a batch.
 const MOST_VALUES: usize = 1 << 15;
@@ -29,27 +29,30 @@ pub(crate) fn hasher() -> ahash::RandomState {
     ahash::RandomState::with_seeds(a, b, c, d)
 }
 
-/// A column of numbered values; `V` builds the array of the values.
+/// A column of numbered values.
 #[derive(Debug)]
 pub(crate) struct Dictionary<V> {
-    /// What tells the values apart: the text itself, or a list's items with their lengths.
-    known: IndexSet<Box<[u8]>, ahash::RandomState>,
+    /// By what tells them apart: the text itself, or a list's items with their lengths.
+    known: IndexMap<Box<[u8]>, V, ahash::RandomState>,
     bytes: usize,
-    values: V,
-    array: Option<ArrayRef>,
     keys: Vec<i32>,
     /// Number of the value that was looked up last: values come in runs.
     last: i32,
+    /// For each value the last batch that had it, and its number there.
+    places: Vec<(u32, i32)>,
+    batch: u32,
 }
 
-impl<V: ArrayBuilder> Dictionary<V> {
-    pub(crate) fn new(values: V) -> Self {
-        let known = IndexSet::with_hasher(hasher());
-        Self { known, bytes: 0, values, array: None, keys: Vec::new(), last: NONE }
+impl<V> Default for Dictionary<V> {
+    fn default() -> Self {
+        let known = IndexMap::with_hasher(hasher());
+        Self { known, bytes: 0, keys: Vec::new(), last: NONE, places: Vec::new(), batch: 1 }
     }
+}
 
-    /// The number of a value; `add` adds it to the builder when it is new.
-    pub(crate) fn number(&mut self, identity: &[u8], add: impl FnOnce(&mut V)) -> i32 {
+impl<V> Dictionary<V> {
+    /// The number of a value; `make` makes it when it is new.
+    pub(crate) fn number(&mut self, identity: &[u8], make: impl FnOnce() -> V) -> i32 {
         if self.identity(self.last) == Some(identity) {
             return self.last;
         }
@@ -57,9 +60,8 @@ impl<V: ArrayBuilder> Dictionary<V> {
             Some(at) => number(at),
             None => {
                 self.bytes += identity.len();
-                self.array = None;
-                add(&mut self.values);
-                number(self.known.insert_full(identity.into()).0)
+                self.places.push((0, 0));
+                number(self.known.insert_full(identity.into(), make()).0)
             }
         };
         self.last
@@ -67,7 +69,7 @@ impl<V: ArrayBuilder> Dictionary<V> {
 
     /// What tells a value from others.
     pub(crate) fn identity(&self, number: i32) -> Option<&[u8]> {
-        Some(self.known.get_index(usize::try_from(number).ok()?)?)
+        self.known.get_index(usize::try_from(number).ok()?).map(|(identity, _)| &**identity)
     }
 
     /// Rows so far.
@@ -95,15 +97,32 @@ impl<V: ArrayBuilder> Dictionary<V> {
         self.keys.clear();
     }
 
-    /// The rows; the values stay.
-    pub(crate) fn finish(&mut self) -> Result<DictionaryArray<Int32Type>, ArrowError> {
-        let values = Arc::clone(self.array.get_or_insert_with(|| self.values.finish_cloned()));
+    /// The rows, with an array that `build` makes of their values; what is known stays.
+    pub(crate) fn finish(
+        &mut self,
+        build: impl FnOnce(&mut dyn Iterator<Item = (&[u8], &V)>) -> ArrayRef,
+    ) -> Result<ArrayRef, ArrowError> {
         let mut keys = std::mem::take(&mut self.keys);
         let nulls = keys.contains(&NONE).then(|| keys.iter().map(|key| *key != NONE).collect::<NullBuffer>());
-        if nulls.is_some() {
-            keys.iter_mut().filter(|key| **key == NONE).for_each(|key| *key = 0);
+        let mut used: Vec<usize> = Vec::new();
+        for key in &mut keys {
+            let Ok(at) = usize::try_from(*key) else {
+                *key = 0;
+                continue;
+            };
+            if let Some(place) = self.places.get_mut(at) {
+                if place.0 != self.batch {
+                    *place = (self.batch, number(used.len()));
+                    used.push(at);
+                }
+                *key = place.1;
+            }
         }
-        DictionaryArray::try_new(Int32Array::try_new(ScalarBuffer::from(keys), nulls)?, values)
+        self.batch = self.batch.wrapping_add(1).max(1);
+        let known = |at: usize| self.known.get_index(at).map(|(identity, value)| (&**identity, value));
+        let values = build(&mut used.into_iter().filter_map(known));
+        let keys = Int32Array::try_new(ScalarBuffer::from(keys), nulls)?;
+        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values)?))
     }
 
     /// Whether there are more values than should be kept.
@@ -113,11 +132,7 @@ impl<V: ArrayBuilder> Dictionary<V> {
 
     /// Forgets all values; there must be no rows.
     pub(crate) fn forget(&mut self) {
-        self.known = IndexSet::with_hasher(hasher());
-        self.bytes = 0;
-        self.values.finish();
-        self.array = None;
-        self.last = NONE;
+        *self = Self::default();
     }
 }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayBuilder, ArrayRef, BooleanArray, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch,
-    RecordBatchOptions, StringBuilder, StructBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
+    RecordBatchOptions, StringArray, StringBuilder, StructBuilder, TimestampNanosecondBuilder, UInt32Builder,
+    UInt64Builder,
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field as ArrowField, Fields, Schema as ArrowSchema, SchemaRef};
@@ -108,7 +109,7 @@ impl MemberValue {
 }
 
 enum Builder {
-    Name(Dictionary<StringBuilder>),
+    Name(Dictionary<()>),
     Text(StringBuilder),
     Bool(BooleanBuilder),
     I32(Int32Builder),
@@ -116,8 +117,8 @@ enum Builder {
     I64(Int64Builder),
     U64(UInt64Builder),
     Time(TimestampNanosecondBuilder),
-    Texts(Dictionary<ListBuilder<StringBuilder>>),
-    Structs(Dictionary<ListBuilder<StructBuilder>>),
+    Texts(Dictionary<Box<[String]>>),
+    Structs(Dictionary<Box<[Vec<MemberValue>]>>, Type),
 }
 
 /// Runs the same code on whichever builder it is.
@@ -133,7 +134,7 @@ macro_rules! each {
             Builder::U64($b) => $code,
             Builder::Time($b) => $code,
             Builder::Texts($b) => $code,
-            Builder::Structs($b) => $code,
+            Builder::Structs($b, _) => $code,
         }
     };
 }
@@ -141,7 +142,7 @@ macro_rules! each {
 impl Builder {
     fn new(kind: Type) -> Self {
         match kind {
-            Type::Name | Type::Flags | Type::Case => Self::Name(Dictionary::new(StringBuilder::new())),
+            Type::Name | Type::Flags | Type::Case => Self::Name(Dictionary::default()),
             Type::Text | Type::Json => Self::Text(StringBuilder::new()),
             Type::Bool => Self::Bool(BooleanBuilder::new()),
             Type::I32 => Self::I32(Int32Builder::new()),
@@ -149,10 +150,9 @@ impl Builder {
             Type::I64 => Self::I64(Int64Builder::new()),
             Type::U64 | Type::Presence => Self::U64(UInt64Builder::new()),
             Type::Time => Self::Time(TimestampNanosecondBuilder::new().with_timezone("UTC")),
-            Type::Names => Self::Texts(Dictionary::new(ListBuilder::new(StringBuilder::new()))),
+            Type::Names => Self::Texts(Dictionary::default()),
             Type::Workloads | Type::Policies | Type::Headers | Type::Addresses => {
-                let items = StructBuilder::from_fields(struct_fields(kind), 0);
-                Self::Structs(Dictionary::new(ListBuilder::new(items)))
+                Self::Structs(Dictionary::default(), kind)
             }
         }
     }
@@ -169,13 +169,16 @@ impl Builder {
             Self::U64(b) => b.append_nulls(missing),
             Self::Time(b) => b.append_nulls(missing),
             Self::Texts(b) => b.append_nulls(missing),
-            Self::Structs(b) => b.append_nulls(missing),
+            Self::Structs(b, _) => b.append_nulls(missing),
         }
     }
 
     fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Self::Name(b) => Arc::new(b.finish()?),
+            Self::Name(b) => b.finish(|values| {
+                let texts = values.map(|(text, ())| std::str::from_utf8(text).unwrap_or_default());
+                Arc::new(texts.map(Some).collect::<StringArray>())
+            })?,
             Self::Text(b) => Arc::new(b.finish()),
             Self::Bool(b) => Arc::new(b.finish()),
             Self::I32(b) => Arc::new(b.finish()),
@@ -183,8 +186,27 @@ impl Builder {
             Self::I64(b) => Arc::new(b.finish()),
             Self::U64(b) => Arc::new(b.finish()),
             Self::Time(b) => Arc::new(b.finish()),
-            Self::Texts(b) => Arc::new(b.finish()?),
-            Self::Structs(b) => Arc::new(b.finish()?),
+            Self::Texts(b) => b.finish(|values| {
+                let mut lists = ListBuilder::new(StringBuilder::new());
+                for (_, texts) in values {
+                    texts.iter().for_each(|text| lists.values().append_value(text));
+                    lists.append(true);
+                }
+                Arc::new(lists.finish())
+            })?,
+            Self::Structs(b, kind) => b.finish(|values| {
+                let mut lists = ListBuilder::new(StructBuilder::from_fields(struct_fields(*kind), 0));
+                for (_, items) in values {
+                    for item in items {
+                        for (member, value) in item.iter().enumerate() {
+                            append_member(lists.values(), member, value);
+                        }
+                        lists.values().append(true);
+                    }
+                    lists.append(true);
+                }
+                Arc::new(lists.finish())
+            })?,
         })
     }
 
@@ -200,7 +222,7 @@ impl Builder {
             Self::U64(b) => drop(b.finish()),
             Self::Time(b) => drop(b.finish()),
             Self::Texts(b) => b.clear(),
-            Self::Structs(b) => b.clear(),
+            Self::Structs(b, _) => b.clear(),
         }
     }
 
@@ -208,7 +230,7 @@ impl Builder {
         match self {
             Self::Name(b) => b.is_full(),
             Self::Texts(b) => b.is_full(),
-            Self::Structs(b) => b.is_full(),
+            Self::Structs(b, _) => b.is_full(),
             _ => false,
         }
     }
@@ -217,7 +239,7 @@ impl Builder {
         match self {
             Self::Name(b) => b.forget(),
             Self::Texts(b) => b.forget(),
-            Self::Structs(b) => b.forget(),
+            Self::Structs(b, _) => b.forget(),
             _ => {}
         }
     }
@@ -321,7 +343,7 @@ impl Rows {
     pub fn text(&mut self, id: ColumnId, value: &str) {
         match self.builder(id) {
             Some(Builder::Name(b)) => {
-                let number = b.number(value.as_bytes(), |values| values.append_value(value));
+                let number = b.number(value.as_bytes(), || ());
                 b.push(number);
             }
             Some(Builder::Text(b)) => b.append_value(value),
@@ -367,7 +389,7 @@ impl Rows {
     /// The number that a name or a list has in its column; `None` for a column that is not wanted, or is of another type.
     pub(crate) fn number_of_text(&mut self, id: ColumnId, value: &str) -> Option<i32> {
         match self.builders.get_mut(usize::from(id.0))?.as_mut()? {
-            Builder::Name(b) => Some(b.number(value.as_bytes(), |values| values.append_value(value))),
+            Builder::Name(b) => Some(b.number(value.as_bytes(), || ())),
             _ => None,
         }
     }
@@ -376,26 +398,14 @@ impl Rows {
         let Builder::Texts(b) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
         self.identity.clear();
         values.iter().for_each(|value| identify(value.as_ref(), &mut self.identity));
-        Some(b.number(&self.identity, |list| {
-            values.iter().for_each(|value| list.values().append_value(value));
-            list.append(true);
-        }))
+        Some(b.number(&self.identity, || values.iter().map(|value| value.as_ref().to_owned()).collect()))
     }
 
     pub(crate) fn number_of_structs(&mut self, id: ColumnId, items: &[Vec<MemberValue>]) -> Option<i32> {
-        let Builder::Structs(b) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
+        let Builder::Structs(b, _) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
         self.identity.clear();
         items.iter().flatten().for_each(|value| value.identify(&mut self.identity));
-        Some(b.number(&self.identity, |list| {
-            for item in items {
-                let values = list.values();
-                for (member, value) in item.iter().enumerate() {
-                    append_member(values, member, value);
-                }
-                values.append(true);
-            }
-            list.append(true);
-        }))
+        Some(b.number(&self.identity, || items.into()))
     }
 
     /// A name or list by its number in the column.
@@ -404,7 +414,7 @@ impl Rows {
         match self.builder(id) {
             Some(Builder::Name(b)) => b.push(number),
             Some(Builder::Texts(b)) => b.push(number),
-            Some(Builder::Structs(b)) => b.push(number),
+            Some(Builder::Structs(b, _)) => b.push(number),
             _ => {}
         }
     }
