@@ -26,8 +26,9 @@ use rayon::prelude::*;
 
 use crate::cli::{self, Words};
 use crate::evidence::{Evidence, silences};
-use crate::read::{self, Opened, Options, Reader, Seen};
+use crate::read::{self, Opened, Options, Reader};
 use crate::render::{grouped, write_pretty};
+use crate::seen::Seen;
 use crate::session::Outcome;
 use signs::{MARKS, Signs};
 

@@ -18,8 +18,9 @@ use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 
 use crate::cli;
-use crate::read::{self, Opened, Options, Reader, Seen};
+use crate::read::{self, Opened, Options, Reader};
 use crate::render::{grouped, plural, rejected, terminal};
+use crate::seen::Seen;
 use crate::session::Outcome;
 
 /// Imports, and says what came of it.

@@ -28,7 +28,8 @@ use lookback_flow::segment::{Needle, Origin, SegmentFile, SegmentInfo, Wanted};
 use rayon::prelude::*;
 
 use crate::evidence::Evidence;
-use crate::read::{self, Opened, Options, Reader, Seen};
+use crate::read::{self, Opened, Options, Reader};
+use crate::seen::Seen;
 
 /// What was read.
 pub(crate) struct Loaded {

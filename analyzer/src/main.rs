@@ -11,6 +11,7 @@ mod import;
 mod load;
 mod read;
 mod render;
+mod seen;
 mod session;
 mod sql;
 mod stats;

@@ -6,20 +6,19 @@
 //! 3. A row that turns out bad half way is taken back whole.
 //! 4. Names and lists are kept once each, and rows hold their numbers (see `dictionary`).
 
+mod builder;
+
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanArray, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, RecordBatch,
-    RecordBatchOptions, StringArray, StringBuilder, StructBuilder, TimestampNanosecondBuilder, UInt32Builder,
-    UInt64Builder,
-};
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field as ArrowField, Fields, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 
-use crate::columns::{COLUMNS, ColumnId, Type};
-use crate::dictionary::{Dictionary, unpacked};
-use crate::schema::{arrow_field, arrow_type};
+use crate::columns::{COLUMNS, ColumnId};
+use crate::dictionary::unpacked;
+use crate::schema::arrow_field;
+use builder::Builder;
 
 /// Which columns to decode; in the order of [`COLUMNS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,153 +107,6 @@ impl MemberValue {
     }
 }
 
-enum Builder {
-    Name(Dictionary<()>),
-    Text(StringBuilder),
-    Bool(BooleanBuilder),
-    I32(Int32Builder),
-    U32(UInt32Builder),
-    I64(Int64Builder),
-    U64(UInt64Builder),
-    Time(TimestampNanosecondBuilder),
-    Texts(Dictionary<Box<[String]>>),
-    Structs(Dictionary<Box<[Vec<MemberValue>]>>, Type),
-}
-
-/// Runs the same code on whichever builder it is.
-macro_rules! each {
-    ($builder:expr, $b:ident => $code:expr) => {
-        match $builder {
-            Builder::Name($b) => $code,
-            Builder::Text($b) => $code,
-            Builder::Bool($b) => $code,
-            Builder::I32($b) => $code,
-            Builder::U32($b) => $code,
-            Builder::I64($b) => $code,
-            Builder::U64($b) => $code,
-            Builder::Time($b) => $code,
-            Builder::Texts($b) => $code,
-            Builder::Structs($b, _) => $code,
-        }
-    };
-}
-
-impl Builder {
-    fn new(kind: Type) -> Self {
-        match kind {
-            Type::Name | Type::Flags | Type::Case => Self::Name(Dictionary::default()),
-            Type::Text | Type::Json => Self::Text(StringBuilder::new()),
-            Type::Bool => Self::Bool(BooleanBuilder::new()),
-            Type::I32 => Self::I32(Int32Builder::new()),
-            Type::U32 => Self::U32(UInt32Builder::new()),
-            Type::I64 => Self::I64(Int64Builder::new()),
-            Type::U64 | Type::Presence => Self::U64(UInt64Builder::new()),
-            Type::Time => Self::Time(TimestampNanosecondBuilder::new().with_timezone("UTC")),
-            Type::Names => Self::Texts(Dictionary::default()),
-            Type::Workloads | Type::Policies | Type::Headers | Type::Addresses => {
-                Self::Structs(Dictionary::default(), kind)
-            }
-        }
-    }
-
-    fn fill(&mut self, rows: usize) {
-        let missing = rows.saturating_sub(each!(self, b => b.len()));
-        match self {
-            Self::Name(b) => b.append_nulls(missing),
-            Self::Text(b) => b.append_nulls(missing),
-            Self::Bool(b) => b.append_nulls(missing),
-            Self::I32(b) => b.append_nulls(missing),
-            Self::U32(b) => b.append_nulls(missing),
-            Self::I64(b) => b.append_nulls(missing),
-            Self::U64(b) => b.append_nulls(missing),
-            Self::Time(b) => b.append_nulls(missing),
-            Self::Texts(b) => b.append_nulls(missing),
-            Self::Structs(b, _) => b.append_nulls(missing),
-        }
-    }
-
-    fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
-        Ok(match self {
-            Self::Name(b) => b.finish(|values| {
-                let texts = values.map(|(text, ())| std::str::from_utf8(text).unwrap_or_default());
-                Arc::new(texts.map(Some).collect::<StringArray>())
-            })?,
-            Self::Text(b) => Arc::new(b.finish()),
-            Self::Bool(b) => Arc::new(b.finish()),
-            Self::I32(b) => Arc::new(b.finish()),
-            Self::U32(b) => Arc::new(b.finish()),
-            Self::I64(b) => Arc::new(b.finish()),
-            Self::U64(b) => Arc::new(b.finish()),
-            Self::Time(b) => Arc::new(b.finish()),
-            Self::Texts(b) => b.finish(|values| {
-                let mut lists = ListBuilder::new(StringBuilder::new());
-                for (_, texts) in values {
-                    texts.iter().for_each(|text| lists.values().append_value(text));
-                    lists.append(true);
-                }
-                Arc::new(lists.finish())
-            })?,
-            Self::Structs(b, kind) => b.finish(|values| {
-                let mut lists = ListBuilder::new(StructBuilder::from_fields(struct_fields(*kind), 0));
-                for (_, items) in values {
-                    for item in items {
-                        for (member, value) in item.iter().enumerate() {
-                            append_member(lists.values(), member, value);
-                        }
-                        lists.values().append(true);
-                    }
-                    lists.append(true);
-                }
-                Arc::new(lists.finish())
-            })?,
-        })
-    }
-
-    /// Drops all rows.
-    fn clear(&mut self) {
-        match self {
-            Self::Name(b) => b.clear(),
-            Self::Text(b) => drop(b.finish()),
-            Self::Bool(b) => drop(b.finish()),
-            Self::I32(b) => drop(b.finish()),
-            Self::U32(b) => drop(b.finish()),
-            Self::I64(b) => drop(b.finish()),
-            Self::U64(b) => drop(b.finish()),
-            Self::Time(b) => drop(b.finish()),
-            Self::Texts(b) => b.clear(),
-            Self::Structs(b, _) => b.clear(),
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        match self {
-            Self::Name(b) => b.is_full(),
-            Self::Texts(b) => b.is_full(),
-            Self::Structs(b, _) => b.is_full(),
-            _ => false,
-        }
-    }
-
-    fn forget(&mut self) {
-        match self {
-            Self::Name(b) => b.forget(),
-            Self::Texts(b) => b.forget(),
-            Self::Structs(b, _) => b.forget(),
-            _ => {}
-        }
-    }
-}
-
-fn struct_fields(kind: Type) -> Fields {
-    match arrow_type(kind) {
-        DataType::List(item) => match item.data_type() {
-            DataType::Struct(fields) => fields.clone(),
-            _ => Fields::empty(),
-        },
-        _ => Fields::empty(),
-    }
-}
-
 /// Rows being built.
 pub struct Rows {
     projection: Projection,
@@ -336,7 +188,7 @@ impl Rows {
         let builder = self.builders.get_mut(usize::from(id.0))?.as_mut()?;
         builder.fill(row);
         // A column is set once a row; a second value would move all that follow.
-        debug_assert_eq!(each!(builder, b => b.len()), row, "{} set twice", id.column().name);
+        debug_assert_eq!(builder.len(), row, "{} set twice", id.column().name);
         Some(builder)
     }
 
@@ -436,8 +288,8 @@ impl Rows {
     pub(crate) fn set_text(&self, id: ColumnId) -> Option<&str> {
         let builder = self.builders.get(usize::from(id.0))?.as_ref()?;
         let bytes = match builder {
-            Builder::Name(b) if b.len() > self.len => b.last()?,
-            Builder::Text(b) if b.len() > self.len => {
+            Builder::Name(b) if builder.len() > self.len => b.last()?,
+            Builder::Text(b) if builder.len() > self.len => {
                 let [.., start, end] = b.offsets_slice() else { return None };
                 b.values_slice().get(usize::try_from(*start).ok()?..usize::try_from(*end).ok()?)?
             }
@@ -449,7 +301,7 @@ impl Rows {
     /// The number of the row that is being set.
     pub(crate) fn set_number(&self, id: ColumnId) -> Option<i128> {
         let builder = self.builders.get(usize::from(id.0))?.as_ref()?;
-        if each!(builder, b => b.len()) <= self.len {
+        if builder.len() <= self.len {
             return None;
         }
         Some(match builder {
@@ -516,33 +368,4 @@ impl Rows {
 fn identify(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&text.len().to_le_bytes());
     out.extend_from_slice(text.as_bytes());
-}
-
-fn append_member(values: &mut StructBuilder, member: usize, value: &MemberValue) {
-    if let Some(b) = values.field_builder::<StringBuilder>(member) {
-        match value {
-            MemberValue::Text(text) => b.append_value(text),
-            _ => b.append_null(),
-        }
-    } else if let Some(b) = values.field_builder::<UInt64Builder>(member) {
-        match value {
-            MemberValue::Number(number) => b.append_value(*number),
-            _ => b.append_null(),
-        }
-    } else if let Some(b) = values.field_builder::<UInt32Builder>(member) {
-        match value {
-            MemberValue::Number(number) => b.append_option(u32::try_from(*number).ok()),
-            _ => b.append_null(),
-        }
-    } else if let Some(b) = values.field_builder::<ListBuilder<Box<dyn ArrayBuilder>>>(member) {
-        match value {
-            MemberValue::Texts(texts) => {
-                if let Some(items) = b.values().as_any_mut().downcast_mut::<StringBuilder>() {
-                    texts.iter().for_each(|text| items.append_value(text));
-                }
-                b.append(true);
-            }
-            _ => b.append_null(),
-        }
-    }
 }

@@ -48,6 +48,9 @@ pub struct Decoder {
     filter: Filter,
     rows: Rows,
     fast: Option<Fast>,
+    /// The fast path met an end of a flow for the first time, in a line that it did not take. If that is bad, nothing is
+    /// learnt from it, and the end must count as new when it comes again.
+    has_strangers: bool,
     plain: Plain,
     /// Parts of wrapped lines, by stream.
     parts: HashMap<&'static str, String>,
@@ -55,6 +58,7 @@ pub struct Decoder {
     hashes: Vec<u64>,
     tally: Tally,
     workloads: Workloads,
+    fast_lines: u64,
 }
 
 /// A line of a chunk.
@@ -99,11 +103,13 @@ impl Decoder {
             filter: Filter::new(&wants.needles),
             wants,
             fast: None,
+            has_strangers: false,
             plain: Plain::default(),
             parts: HashMap::new(),
             hashes: Vec::new(),
             tally: Tally::default(),
             workloads: Workloads::default(),
+            fast_lines: 0,
         }
     }
 
@@ -132,10 +138,10 @@ impl Decoder {
     /// Decodes the line that a text begins with, if that can be done fast, and gives its length, without its line feed.
     /// Otherwise nothing is done.
     fn next_line(&mut self, text: &str) -> Option<usize> {
-        let length = self.fast.as_mut()?.line(text, &mut self.rows)?;
-        if length > MAX_LINE {
-            return None;
-        }
+        let fast = self.fast.as_mut()?;
+        let length = fast.line(text, &mut self.rows).filter(|length| *length <= MAX_LINE);
+        self.has_strangers |= length.is_none() && fast.has_seen_endpoints();
+        let length = length?;
         self.taken(text.get(..length)?);
         Some(length)
     }
@@ -145,6 +151,17 @@ impl Decoder {
     /// # Errors
     /// When the line is bad; nothing of it is kept then.
     pub fn line(&mut self, line: &[u8]) -> Result<(), Bad> {
+        let found = self.any_line(line);
+        if std::mem::take(&mut self.has_strangers)
+            && found.is_err()
+            && let Some(fast) = &mut self.fast
+        {
+            fast.forget();
+        }
+        found
+    }
+
+    fn any_line(&mut self, line: &[u8]) -> Result<(), Bad> {
         if line.len() > MAX_LINE {
             return Err(Bad::TooLong);
         }
@@ -194,6 +211,12 @@ impl Decoder {
         self.rows.len()
     }
 
+    /// Lines that the fast path took, since the decoder was made.
+    #[must_use]
+    pub fn fast_lines(&self) -> u64 {
+        self.fast_lines
+    }
+
     /// A hash of each good line since the last call: a line that comes again, in another file or wrapping, has the same.
     #[must_use]
     pub fn hashes(&mut self) -> Vec<u64> {
@@ -221,11 +244,7 @@ impl Decoder {
     /// What was learnt of workloads since the last call.
     #[must_use]
     pub fn workloads(&mut self) -> Workloads {
-        let mut workloads = std::mem::take(&mut self.workloads);
-        if let Some(fast) = &mut self.fast {
-            workloads.merge(&fast.workloads());
-        }
-        workloads
+        std::mem::take(&mut self.workloads)
     }
 
     fn unwrapped(&mut self, unwrapped: &wrapped::Unwrapped<'_>) -> Result<(), Bad> {
@@ -264,11 +283,12 @@ impl Decoder {
     }
 
     fn object(&mut self, text: &str, outermost: bool) -> Result<(), Bad> {
-        if let Some(fast) = &mut self.fast
-            && fast.line(text, &mut self.rows) == Some(text.len())
-        {
-            self.taken(text);
-            return Ok(());
+        if let Some(fast) = &mut self.fast {
+            if fast.line(text, &mut self.rows) == Some(text.len()) {
+                self.taken(text);
+                return Ok(());
+            }
+            self.has_strangers |= fast.has_seen_endpoints();
         }
         let mut event = Event::default();
         let mut reader = Reader::new(text);
@@ -342,6 +362,8 @@ impl Decoder {
     /// Counts and keeps what the fast path has taken.
     fn taken(&mut self, line: &str) {
         let Some(fast) = &self.fast else { return };
+        self.fast_lines += 1;
+        fast.endpoints(line).for_each(|endpoint| self.workloads.learn_endpoint(endpoint));
         self.hashes.push(Self::hash(line));
         let (read, (node, envelope_node)) = (fast.event(), fast.nodes(line));
         let event = Event {
