@@ -167,9 +167,40 @@ struct Turn<'a> {
     each: &'a mut (dyn FnMut(&Chunk, Decoded) -> Result<()> + Send),
 }
 
+impl Source {
+    /// The next chunk and its number; takes back one that is done with.
+    fn take(&mut self, used: Option<Chunk>) -> Option<(usize, Chunk)> {
+        if let Some(used) = used {
+            self.chunks.reuse(used);
+        }
+        if self.is_over {
+            return None;
+        }
+        match self.chunks.next_chunk() {
+            Ok(Some(chunk)) => {
+                self.given += 1;
+                Some((self.given - 1, chunk))
+            }
+            end => {
+                self.is_over = true;
+                self.broken = end.err().map(|error| error.to_string());
+                None
+            }
+        }
+    }
+}
+
 impl Turn<'_> {
     fn is(&self, chunk: usize) -> bool {
         self.chunk == chunk || self.result.is_err()
+    }
+
+    fn keep(&self) -> Keep {
+        match (&self.options.rejects, self.options.strict) {
+            (_, true) => Keep::First,
+            (Some(_), false) => Keep::All,
+            (None, false) => Keep::None,
+        }
     }
 }
 
@@ -219,54 +250,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Takes chunks, decodes them, and hands them on when it is their turn.
-fn work(decoder: &mut Decoder, source: &Mutex<Source>, turn: &Mutex<Turn<'_>>, next: &Condvar) {
-    let wait = |chunk: usize| {
-        let turn = next.wait_while(lock(turn), |turn| !turn.is(chunk));
+fn work(decoder: &mut Decoder, source: &Mutex<Source>, turns: &Mutex<Turn<'_>>, next: &Condvar) {
+    let wait = |until: &dyn Fn(&Turn<'_>) -> bool| {
+        let turn = next.wait_while(lock(turns), |turn| !until(turn));
         turn.unwrap_or_else(PoisonError::into_inner)
     };
     let mut used: Option<Chunk> = None;
     loop {
-        let (number, chunk) = {
-            let mut source = lock(source);
-            if let Some(used) = used.take() {
-                source.chunks.reuse(used);
-            }
-            if source.is_over {
-                return;
-            }
-            match source.chunks.next_chunk() {
-                Ok(Some(chunk)) => {
-                    source.given += 1;
-                    (source.given - 1, chunk)
-                }
-                end => {
-                    source.is_over = true;
-                    source.broken = end.err().map(|error| error.to_string());
-                    return;
-                }
-            }
-        };
-        let keep = {
-            // The first chunk tells how short the lines are.
-            let turn = next.wait_while(lock(turn), |turn| !turn.is(number) && (turn.chunk == 0 || turn.one_at_a_time));
-            match &*turn.unwrap_or_else(PoisonError::into_inner) {
-                turn if turn.options.strict => Keep::First,
-                turn if turn.options.rejects.is_some() => Keep::All,
-                _ => Keep::None,
-            }
-        };
+        let taken = lock(source).take(used.take());
+        let Some((number, chunk)) = taken else { return };
+        // The first chunk tells how short the lines are.
+        let keep = wait(&|turn| turn.is(number) || (turn.chunk > 0 && !turn.one_at_a_time)).keep();
         // A thread that panicked would be waited for without end.
-        let decoded = guarded(|| decode(&chunk, decoder, keep));
-        let mut turn = wait(number);
+        let came = guarded(|| decode(&chunk, decoder, keep));
+        let mut turn = wait(&|turn| turn.is(number));
         if turn.result.is_err() {
             return;
         }
         let handed = guarded(|| {
-            let decoded = decoded.map_err(|why| anyhow!("{why}"))??;
-            turn.one_at_a_time = decoded.rows > MANY_ROWS || keep == Keep::All;
+            let came = came.map_err(|why| anyhow!("{why}"))??;
+            turn.one_at_a_time = came.rows > MANY_ROWS || keep == Keep::All;
             let Turn { passed, origin, options, each, .. } = &mut *turn;
-            count(&chunk, &decoded, *passed, origin, options)?;
-            each(&chunk, decoded)
+            count(&chunk, &came, *passed, origin, options)?;
+            each(&chunk, came)
         });
         turn.result = handed.unwrap_or_else(|why| Err(anyhow!("{why}")));
         turn.chunk += 1;

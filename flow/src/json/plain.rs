@@ -117,20 +117,8 @@ impl Plain {
                     }
                     None => Fit::No,
                 },
-                FieldKind::Structs { column, members } => {
-                    let (items, fits) = structs(members, reader, rows.wants(*column))?;
-                    if !items.is_empty() {
-                        rows.structs(*column, &items);
-                    }
-                    fits.into()
-                }
-                FieldKind::Flags { column, names } => match flags(names, reader)? {
-                    Some((text, fits)) => {
-                        rows.text(*column, &text);
-                        fits.into()
-                    }
-                    None => Fit::No,
-                },
+                FieldKind::Structs { column, members } => put_structs(*column, members, reader, rows)?,
+                FieldKind::Flags { column, names } => put_flags(*column, names, reader, rows)?,
                 FieldKind::Any(column) => {
                     let raw = reader.skip()?;
                     if next == Next::Object {
@@ -256,6 +244,25 @@ impl Plain {
             }
         }
     }
+}
+
+fn put_structs(column: ColumnId, members: &[Member], reader: &mut Reader<'_>, rows: &mut Rows) -> Result<Fit, Bad> {
+    let (items, fits) = structs(members, reader, rows.wants(column))?;
+    if !items.is_empty() {
+        rows.structs(column, &items);
+    }
+    Ok(fits.into())
+}
+
+fn put_flags(
+    column: ColumnId,
+    names: &[(u32, Box<str>)],
+    reader: &mut Reader<'_>,
+    rows: &mut Rows,
+) -> Result<Fit, Bad> {
+    let Some((text, fits)) = flags(names, reader)? else { return Ok(Fit::No) };
+    rows.text(column, &text);
+    Ok(fits.into())
 }
 
 /// Whether a message is an end of a flow, which may tell which workload a pod belongs to.

@@ -124,7 +124,7 @@ impl State {
                 _ => return None,
             }
         }
-        self.remember(plan, runs, mark, run, line, at, rows)?;
+        self.remember(plan, runs, &mark, run, line, at, rows)?;
         Some((at, run))
     }
 
@@ -177,7 +177,7 @@ impl State {
         &mut self,
         plan: &Plan,
         memo: usize,
-        mark: Mark,
+        mark: &Mark,
         run: Run,
         line: &str,
         at: usize,
@@ -261,32 +261,19 @@ impl State {
                 }
                 Some(end)
             }
-            Kind::Name(names, target) => {
+            Kind::Name { names, target, of } => {
                 let span = plain_text(bytes, at)?;
                 let name = within(line, span)?;
                 let value = match self.names.get(*names)?.find(name) {
-                    Some(value) => value,
+                    Some(value) => *value,
                     None => {
+                        // An empty text is no text, the enum's zero no value; what the enum has not is odd.
+                        let is_none = match of {
+                            Some(values) => values.number(name)? == 0,
+                            None => name.is_empty(),
+                        };
                         let known = |(_, column)| rows.number_of_text(column, name).map(Value::Known);
-                        let value = if name.is_empty() { None } else { Some(target.and_then(known)?) };
-                        self.names.get_mut(*names)?.add(name, value);
-                        value
-                    }
-                };
-                if let (Some((slot, _)), Some(value)) = (target, value) {
-                    self.tape.set(*slot, value);
-                }
-                Some(span.1 as usize + 1)
-            }
-            Kind::Enum(names, target, values) => {
-                let span = plain_text(bytes, at)?;
-                let name = within(line, span)?;
-                let value = match self.names.get(*names)?.find(name) {
-                    Some(value) => value,
-                    None => {
-                        let number = values.number(name)?;
-                        let known = |(_, column)| rows.number_of_text(column, name).map(Value::Known);
-                        let value = if number == 0 { None } else { target.and_then(known) };
+                        let value = target.filter(|_| !is_none).and_then(known);
                         self.names.get_mut(*names)?.add(name, value);
                         value
                     }
@@ -357,7 +344,7 @@ impl State {
     ) -> Option<usize> {
         let mark = self.mark(at);
         let end = self.unknown(plan, of, line, at, rows)?;
-        self.remember(plan, memo, mark, Run::default(), line, end, rows)?;
+        self.remember(plan, memo, &mark, Run::default(), line, end, rows)?;
         Some(end)
     }
 

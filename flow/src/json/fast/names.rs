@@ -2,7 +2,7 @@
 
 use super::tape::Value;
 
-/// Names that were met in one place, the last ones.
+/// Names that were met in one place, the last ones, each with what it puts on the tape.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     known: Vec<(Box<str>, Option<Value>)>,
@@ -12,8 +12,8 @@ pub(super) struct Names {
 impl Names {
     const MOST: usize = 16;
 
-    pub(super) fn find(&self, name: &str) -> Option<Option<Value>> {
-        self.known.iter().find(|(known, _)| **known == *name).map(|(_, value)| *value)
+    pub(super) fn find(&self, name: &str) -> Option<&Option<Value>> {
+        self.known.iter().find(|(known, _)| **known == *name).map(|(_, value)| value)
     }
 
     pub(super) fn add(&mut self, name: &str, value: Option<Value>) {

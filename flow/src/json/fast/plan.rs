@@ -54,10 +54,12 @@ pub(super) enum Kind {
     },
     /// Free text; kept if it has a slot.
     Text(Option<Slot>),
-    /// A name of few distinct ones, in the cache of that number.
-    Name(usize, Option<(Slot, ColumnId)>),
-    /// Likewise, of those that an enum has.
-    Enum(usize, Option<(Slot, ColumnId)>, &'static Enum),
+    /// A name, perhaps of those that an enum has; `names` is the number of its cache.
+    Name {
+        names: usize,
+        target: Option<(Slot, ColumnId)>,
+        of: Option<&'static Enum>,
+    },
     Bool {
         slot: Option<Slot>,
         keep_zero: bool,
@@ -204,10 +206,12 @@ impl Plan {
             Scalar::Text if column == settled.node_name => Kind::EventNode,
             Scalar::Text if column == settled.envelope_node_name => Kind::EnvelopeNode,
             Scalar::Text if column.column().kind == Type::Name && slot.is_some() => {
-                Kind::Name(name(), slot.map(|slot| (slot, column)))
+                Kind::Name { names: name(), target: slot.map(|slot| (slot, column)), of: None }
             }
             Scalar::Text => Kind::Text(slot),
-            Scalar::Enum(values) => Kind::Enum(name(), slot.map(|slot| (slot, column)), values),
+            Scalar::Enum(values) => {
+                Kind::Name { names: name(), target: slot.map(|slot| (slot, column)), of: Some(values) }
+            }
             Scalar::Bool => Kind::Bool { slot, keep_zero },
             Scalar::U32 => number(u32::MAX.into()),
             Scalar::I32 => number(i32::MAX.unsigned_abs().into()),
