@@ -78,7 +78,32 @@ WITH lines AS (
   FROM flows
   WHERE l7_protocol = 'dns' AND l7_type IN ('REQUEST', 'RESPONSE') AND coalesce(flow_type, '') <> 'SOCK'
 ),
--- The resolver repeats a question from the same port, to the same or another server; two proxies may report one
+-- Nearly every client, port, name and type has one question and the answer to it.
+sized AS (
+  SELECT
+    *,
+    count(*) OVER (PARTITION BY client_ip, client_port, name, qtype) AS key_lines,
+    sum(is_request) OVER (PARTITION BY client_ip, client_port, name, qtype) AS key_requests,
+    min(CASE WHEN is_request = 1 THEN time_ns END) OVER (
+      PARTITION BY client_ip, client_port, name, qtype
+    ) AS key_request_ns,
+    min(CASE WHEN is_request = 0 THEN time_ns END) OVER (
+      PARTITION BY client_ip, client_port, name, qtype
+    ) AS key_response_ns
+  FROM lines
+),
+sorted_out AS (
+  SELECT
+    *,
+    CASE
+      WHEN key_lines = 1 THEN 1
+      WHEN key_lines = 2 AND key_requests = 1 AND key_request_ns <= key_response_ns
+        AND key_response_ns - key_request_ns <= 30000000000 THEN 1
+      ELSE 0
+    END AS is_plain
+  FROM sized
+),
+-- Of the others: the resolver repeats a question from the same port, to the same or another server; two proxies may report one
 -- question. All that is one lookup, until an answer is followed by a new question, or nothing came for 30 s.
 ordered AS (
   SELECT
@@ -89,7 +114,8 @@ ordered AS (
       PARTITION BY client_ip, client_port, name, qtype ORDER BY time_ns, -is_request) AS after_request,
     time_ns - lag(time_ns) OVER (
       PARTITION BY client_ip, client_port, name, qtype, is_request ORDER BY time_ns) AS same_gap_ns
-  FROM lines
+  FROM sorted_out
+  WHERE is_plain = 0
 ),
 starts AS (
   SELECT
@@ -110,6 +136,18 @@ numbered AS (
       ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS lookup_number
   FROM starts
+),
+told_apart AS (
+  SELECT
+    time_ns, client, client_namespace, client_ip, client_port, server, server_ip, server_port, l4_protocol, dns_rcode,
+    dns_has_answer, name, qtype, is_request, is_dropped, same_gap_ns, lookup_number
+  FROM numbered
+  UNION ALL
+  SELECT
+    time_ns, client, client_namespace, client_ip, client_port, server, server_ip, server_port, l4_protocol, dns_rcode,
+    dns_has_answer, name, qtype, is_request, is_dropped, NULL AS same_gap_ns, 0 AS lookup_number
+  FROM sorted_out
+  WHERE is_plain = 1
 ),
 grouped AS (
   SELECT
@@ -133,7 +171,7 @@ grouped AS (
     min(CASE WHEN is_request = 0 AND is_dropped = 0 THEN dns_rcode END) AS rcode,
     max(CASE WHEN is_request = 0 AND is_dropped = 0 AND dns_has_answer THEN 1 ELSE 0 END) AS has_answer,
     max(is_dropped) AS is_dropped
-  FROM numbered
+  FROM told_apart
   GROUP BY client_ip, client_port, name, qtype, lookup_number
 ),
 outcomes AS (

@@ -87,7 +87,35 @@ WITH lines AS (
   FROM flows
   WHERE l7_protocol = 'http' AND l7_type IN ('REQUEST', 'RESPONSE') AND coalesce(flow_type, '') <> 'SOCK'
 ),
--- One X-Request-Id runs through several hops and retries, and may be absent: a response belongs to the latest request
+-- Nearly every proxy, connection, id, method and URL has one request and the response to it.
+sized AS (
+  SELECT
+    *,
+    count(*) OVER (
+      PARTITION BY node_name, traffic_direction, connection_id, request_id, http_method, http_url
+    ) AS key_lines,
+    sum(is_request) OVER (
+      PARTITION BY node_name, traffic_direction, connection_id, request_id, http_method, http_url
+    ) AS key_requests,
+    min(CASE WHEN is_request = 1 THEN time_ns END) OVER (
+      PARTITION BY node_name, traffic_direction, connection_id, request_id, http_method, http_url
+    ) AS key_request_ns,
+    min(CASE WHEN is_request = 0 THEN time_ns END) OVER (
+      PARTITION BY node_name, traffic_direction, connection_id, request_id, http_method, http_url
+    ) AS key_response_ns
+  FROM lines
+),
+sorted_out AS (
+  SELECT
+    *,
+    CASE
+      WHEN key_lines = 1 THEN 1
+      WHEN key_lines = 2 AND key_requests = 1 AND key_request_ns <= key_response_ns THEN 1
+      ELSE 0
+    END AS is_plain
+  FROM sized
+),
+-- The others are told apart. One X-Request-Id runs through several hops and retries, and may be absent: a response belongs to the latest request
 -- of its proxy, connection, id, method and URL that has none yet. So a response that was lost spoils one pair, not
 -- all that follow. The number of open requests tells which: pairs open and close like brackets.
 opened AS (
@@ -97,7 +125,8 @@ opened AS (
       PARTITION BY node_name, traffic_direction, connection_id, request_id, http_method, http_url
       ORDER BY time_ns, -is_request ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS open_requests
-  FROM lines
+  FROM sorted_out
+  WHERE is_plain = 0
 ),
 -- Of lines with the same time the order must stay as it was: requests counted up, responses down.
 placed AS (
@@ -135,6 +164,20 @@ answered AS (
     ) AS response_number
   FROM numbered
 ),
+told_apart AS (
+  SELECT
+    time_ns, node_name, traffic_direction, connection_id, request_id, http_method, http_url, http_protocol, http_code,
+    latency_ns, is_request, is_denied, client, client_namespace, client_ip, server, server_namespace, server_ip,
+    server_port, l4_protocol, level, request_number, response_number
+  FROM answered
+  UNION ALL
+  SELECT
+    time_ns, node_name, traffic_direction, connection_id, request_id, http_method, http_url, http_protocol, http_code,
+    latency_ns, is_request, is_denied, client, client_namespace, client_ip, server, server_namespace, server_ip,
+    server_port, l4_protocol, 0 AS level, 0 AS request_number, 0 AS response_number
+  FROM sorted_out
+  WHERE is_plain = 1
+),
 pairs AS (
   SELECT
     min(time_ns) AS time_ns,
@@ -158,33 +201,34 @@ pairs AS (
     max(server_ip) AS server_ip,
     max(server_port) AS server_port,
     max(l4_protocol) AS l4_protocol
-  FROM answered
+  FROM told_apart
   GROUP BY node_name, traffic_direction, connection_id, request_id, http_method, http_url, level, request_number,
     response_number
 ),
+parts AS (
+  SELECT
+    *,
+    split_part(http_url, '/', 1) AS scheme,
+    split_part(http_url, '/', 2) AS between_slashes,
+    split_part(http_url, '/', 3) AS authority
+  FROM pairs
+),
+-- http://host/path?query: without the first three parts; else as it is.
 located AS (
   SELECT
     *,
-    CASE WHEN split_part(http_url, '/', 1) LIKE '%:' AND split_part(http_url, '/', 2) = '' THEN
-      split_part(http_url, '/', 3)
-    END AS host,
-    -- http://host/path?query: without the first three parts; else as it is.
+    CASE WHEN scheme LIKE '%:' AND between_slashes = '' THEN authority END AS host,
     CASE
-      WHEN split_part(http_url, '/', 1) LIKE '%:' AND split_part(http_url, '/', 2) = '' THEN
-        substr(http_url, length(split_part(http_url, '/', 1)) + length(split_part(http_url, '/', 3)) + 3)
+      WHEN scheme LIKE '%:' AND between_slashes = '' THEN substr(http_url, length(scheme) + length(authority) + 3)
       ELSE http_url
     END AS local_url
-  FROM pairs
+  FROM parts
+),
+cut AS (
+  SELECT *, split_part(split_part(local_url, '?', 1), '#', 1) AS local_path FROM located
 ),
 found AS (
-  SELECT
-    *,
-    CASE
-      WHEN local_url IS NULL THEN NULL
-      WHEN split_part(split_part(local_url, '?', 1), '#', 1) = '' THEN '/'
-      ELSE split_part(split_part(local_url, '?', 1), '#', 1)
-    END AS path
-  FROM located
+  SELECT *, CASE WHEN local_path = '' THEN '/' ELSE local_path END AS path FROM cut
 ),
 -- The same request may be reported by the client's proxy (EGRESS) and the server's (INGRESS). The client's record is
 -- left out where it has one of the server's for its own: of the same method and path, begun within a second, and
