@@ -1,155 +1,180 @@
-//! `cargo xtask bench`: how long questions take over a synthetic log, whole process, and how much memory.
+//! `cargo xtask bench`: how long questions take over a synthetic log, whole process, and how much memory; beside what
+//! other engines need for the same.
 //!
-//! It measures and judges nothing: times on a shared machine are noise, ratios within one run are not.
+//! It measures and judges nothing: times on a shared machine are noise, ratios within one run are not. So all who do the
+//! same thing take turns.
+
+mod measure;
+mod rivals;
+mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::synth;
+use measure::Measured;
+use rivals::Rivals;
+use table::{OURS, Row};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Flows in the log; about 1.7 kB each
     #[arg(long, default_value_t = 600_000)]
     flows: u64,
-    /// Runs of each question; the median is told
+    /// Runs of each; the median is told
     #[arg(long, default_value_t = 5)]
     runs: usize,
     /// The binary to measure
     #[arg(long, value_name = "FILE")]
     binary: PathBuf,
-    /// Where the log is kept between runs
+    /// Where log and archive are kept between runs
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// A Python, whose duckdb, chdb and polars do the same, as far as it has them
+    #[arg(long, value_name = "FILE")]
+    python: Option<PathBuf>,
+    /// Measure only what has this in its name
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Write the table there, to compare with later
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+    /// Compare with a table that was written before
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
 }
 
-const QUESTIONS: &[&[&str]] = &[
-    &["verdicts"],
-    &["top-drop-reasons"],
-    &["http-latency"],
-    &["dns-failures"],
-    &["service-map"],
-    &["failure-causes"],
-];
+/// Questions that are measured; the first ones are also asked of others.
+const QUESTIONS: &[&str] =
+    &["top-drop-reasons", "http-latency", "dns-failures", "verdicts", "service-map", "failure-causes"];
+const OF_RIVALS: &[&str] = &["top-drop-reasons", "http-latency", "dns-failures"];
 
 /// The needle: one pod, five minutes.
 const NEEDLE: &str = "SELECT time, verdict, destination_pod FROM flows WHERE source_pod = 'POD'";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    let before = args.compare.as_deref().map(table::load).transpose()?;
     let logs = args.dir.join(format!("synth-{}", args.flows));
     if !logs.exists() {
         synth::write(&logs, args.flows)?;
     }
     let archive = args.dir.join(format!("archive-{}", args.flows));
-    let bench = Bench { binary: &args.binary, runs: args.runs.max(1), bytes: size(&logs)? };
-    println!("{} flows, {} MB, {} runs, median and peak", args.flows, bench.bytes / 1_000_000, bench.runs);
-    println!("{:<28} {:>10} {:>10} {:>10}", "", "seconds", "MB/s", "peak MB");
-    let [logs, archive] = [&logs, &archive].map(|path| path.display().to_string());
-    let asked = |question: &[&str], input: &str| {
-        let mut command = vec!["ask".to_owned()];
-        command.extend(question.iter().map(|word| (*word).to_owned()));
-        command.extend([input, "-q", "-o", "csv"].map(str::to_owned));
-        command
-    };
-    for question in QUESTIONS {
-        bench.row(&question.join(" "), &asked(question, &logs), || Ok(()))?;
+    let sorted = args.dir.join(format!("sorted-{}.parquet", args.flows));
+    let rivals = args.python.as_deref().map(Rivals::of);
+    let mut bench = Bench { args, bytes: size(&logs)?, rows: Vec::new() };
+    let origin = table::origin(args.flows, bench.bytes / 1_000_000, args.runs);
+    println!("{origin}");
+    if let Some(missing) = rivals.as_ref().map(Rivals::missing).filter(|missing| !missing.is_empty()) {
+        println!("not installed: {}", missing.join(", "));
     }
-    let import = ["import", "-q", &logs, "-o", &archive].map(str::to_owned);
-    bench.row("import", &import, || match fs::remove_dir_all(&archive) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
-    })?;
-    let kept = size(Path::new(&archive))?;
-    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-    let each = kept as f64 / args.flows as f64;
-    println!("{:<28} {} MB, {each:.1} bytes a flow", "the archive", kept / 1_000_000);
+    println!();
+    let [logs, archive, sorted] = [&logs, &archive, &sorted].map(|path| path.display().to_string());
     for question in QUESTIONS {
-        bench.row(&format!("archive: {}", question.join(" ")), &asked(question, &archive), || Ok(()))?;
+        let others = rivals.iter().filter(|_| OF_RIVALS.contains(question));
+        let others = others.flat_map(|rivals| rivals.of_logs(question, &logs)).collect();
+        bench.row(question, bench.asked(question, &logs), others, || Ok(()))?;
     }
-    let query = NEEDLE.replace("POD", &bench.pod(&archive)?);
-    let needle = ["sql", &query, &archive, "--last", "5m", "-q", "-o", "csv"].map(str::to_owned);
-    bench.row("archive: needle", &needle, || Ok(()))?;
+    let others = rivals.iter().flat_map(|rivals| rivals.of_import(&logs, &sorted)).collect();
+    let import = bench.ours(&["import", "-q", &logs, "-o", &archive]);
+    bench.row("import", import, others, || remove(&archive))?;
+    for question in QUESTIONS {
+        let others = rivals.iter().filter(|_| OF_RIVALS.contains(question));
+        let others = others.flat_map(|rivals| rivals.of_archive(question, &archive)).collect();
+        bench.row(&format!("archive: {question}"), bench.asked(question, &archive), others, || Ok(()))?;
+    }
+    let needle = NEEDLE.replace("POD", &bench.pod(&archive)?);
+    let needle = bench.ours(&["sql", &needle, &archive, "--last", "5m", "-q", "-o", "csv"]);
+    bench.row("archive: needle", needle, Vec::new(), || Ok(()))?;
     for command in ["export", "check"] {
-        bench.row(&format!("archive: {command}"), &[command, &archive].map(str::to_owned), || Ok(()))?;
+        bench.row(&format!("archive: {command}"), bench.ours(&[command, &archive]), Vec::new(), || Ok(()))?;
     }
-    Ok(())
+    println!("{}", table::markdown(&bench.rows));
+    for (what, path) in [("archive", &archive), ("DuckDB's file", &sorted)] {
+        if let Ok(bytes) = size(Path::new(path)) {
+            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+            let each = bytes as f64 / args.flows as f64;
+            println!("{what}: {} MB, {each:.1} bytes a flow", bytes / 1_000_000);
+        }
+    }
+    if let Some((origin, before)) = &before {
+        println!("\nCompared with {origin}:\n\n{}", table::comparison(before, &bench.rows));
+    }
+    args.save.as_deref().map_or(Ok(()), |path| table::save(path, &origin, &bench.rows))
 }
 
-/// What is measured, and how often.
+/// What is measured, and what was.
 struct Bench<'a> {
-    binary: &'a Path,
-    runs: usize,
+    args: &'a Args,
     /// Bytes of the log, whatever is read of them.
     bytes: u64,
+    rows: Vec<Row>,
 }
 
 impl Bench<'_> {
-    /// Runs a command and prints its row; `prepare` comes before each run.
-    fn row(&self, name: &str, command: &[String], prepare: impl Fn() -> Result<()>) -> Result<()> {
-        let mut seconds = Vec::new();
-        let mut peak = 0;
-        for _ in 0..self.runs {
-            prepare()?;
-            let start = Instant::now();
-            let mut command = self.command(command);
-            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-            peak = peak.max(watch(child.with_context(|| self.binary.display().to_string())?)?);
-            seconds.push(start.elapsed().as_secs_f64());
+    /// Measures our command and those of others, who take turns; `prepare` comes before each of our runs.
+    fn row(
+        &mut self,
+        name: &str,
+        ours: Vec<String>,
+        others: Vec<(String, Vec<String>)>,
+        prepare: impl Fn() -> Result<()>,
+    ) -> Result<()> {
+        if !name.contains(&self.args.only) {
+            return Ok(());
         }
-        seconds.sort_by(f64::total_cmp);
-        let median = seconds.get(seconds.len() / 2).copied().unwrap_or_default();
-        #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-        let speed = self.bytes as f64 / 1e6 / median;
-        println!("{name:<28} {median:>10.2} {speed:>10.0} {:>10}", peak / 1024);
+        let mut all = vec![(OURS.to_owned(), ours, Measured::default())];
+        all.extend(others.into_iter().map(|(who, command)| (who, command, Measured::default())));
+        for _ in 0..self.args.runs.max(1) {
+            prepare()?;
+            for (who, command, measured) in &mut all {
+                measured.run(command).with_context(|| format!("{name}, {who}"))?;
+            }
+        }
+        for (who, _, measured) in all {
+            let seconds = measured.seconds();
+            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+            let mb_per_second = if name.contains("needle") { 0.0 } else { self.bytes as f64 / 1e6 / seconds };
+            eprintln!("{name:<28} {who:<10} {seconds:>8.2} s {:>6} MB", measured.peak_mb());
+            let (name, peak_mb) = (name.to_owned(), measured.peak_mb());
+            self.rows.push(Row { name, who, seconds, mb_per_second, peak_mb });
+        }
         Ok(())
     }
 
-    fn command(&self, arguments: &[String]) -> Command {
-        let mut command = Command::new(self.binary);
-        command.args(arguments);
-        command
+    fn ours(&self, arguments: &[&str]) -> Vec<String> {
+        let program = self.args.binary.display().to_string();
+        std::iter::once(program).chain(arguments.iter().map(|argument| (*argument).to_owned())).collect()
+    }
+
+    fn asked(&self, question: &str, input: &str) -> Vec<String> {
+        self.ours(&["ask", question, input, "-q", "-o", "csv"])
     }
 
     /// The pod with the fewest flows.
     fn pod(&self, archive: &str) -> Result<String> {
         let query = "SELECT source_pod, count(*) AS n FROM flows WHERE source_pod IS NOT NULL \
                      GROUP BY source_pod ORDER BY n, source_pod LIMIT 1";
-        let output = self.command(&["sql", query, archive, "-q", "-o", "csv"].map(str::to_owned)).output()?;
+        let output = Command::new(&self.args.binary).args(["sql", query, archive, "-q", "-o", "csv"]).output()?;
         let answer = String::from_utf8(output.stdout)?;
         let row = answer.lines().nth(1).with_context(|| format!("no pod in {archive}"))?;
         Ok(row.split(',').next().unwrap_or_default().to_owned())
     }
 }
 
-/// Waits for a process and gives its peak resident memory in KiB.
-fn watch(mut child: Child) -> Result<u64> {
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = peak.max(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default());
-        if let Some(status) = child.try_wait()? {
-            // `check` says with 1 that it found something.
-            if !matches!(status.code(), Some(0 | 1)) {
-                bail!("the binary failed: {status}");
-            }
-            return Ok(peak);
-        }
-        #[expect(clippy::disallowed_methods, reason = "a measurement looks at a process now and then")]
-        std::thread::sleep(Duration::from_millis(5));
+/// Removes what an earlier run has left.
+fn remove(folder: &str) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
     }
 }
 
-fn size(folder: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        bytes += if path.is_dir() { size(&path)? } else { path.metadata()?.len() };
+fn size(path: &Path) -> Result<u64> {
+    if !path.is_dir() {
+        return Ok(path.metadata()?.len());
     }
-    Ok(bytes)
+    fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }
