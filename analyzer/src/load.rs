@@ -96,7 +96,7 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
     for archive in archives {
         files.extend(reading.in_window(archive, window)?);
     }
-    let wanted_rows = Wanted { window, needles: request.needles.clone() };
+    let wanted_rows = Wanted { window, needles: request.needles.clone(), exactly: true };
     for path in &files {
         reading.parquet(path, &wanted_rows, options)?;
     }
@@ -226,6 +226,8 @@ impl Reading {
         }
         let counts = covers.is_none();
         let learns = self.reader.wants().learns && (counts || !info.knows_all_workloads());
+        // Other rows may tell of workloads.
+        wanted.exactly &= !learns;
         self.learn(&info);
         self.evidence.covers.merge(covers.unwrap_or_default());
         // Files tell themselves what they cover; of those that do not, that is counted.

@@ -9,6 +9,7 @@
 //! 5. Of a file only what may hold what is wanted is read ([`Wanted`]): row groups by statistics and bloom filters, rows by
 //!    the page index.
 
+mod filter;
 mod info;
 mod layout;
 mod prune;

@@ -26,6 +26,8 @@ pub struct Wanted {
     pub window: Option<(i64, i64)>,
     /// A row is wanted if it fits one of these; empty when any row is.
     pub needles: Vec<Needle>,
+    /// Rows that fit none are left out one by one, and not just where a part of the file holds no other.
+    pub exactly: bool,
 }
 
 impl Wanted {

@@ -13,6 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
+use super::filter::row_filter;
 use super::layout::{UUID, UUID_TEXT, join, known};
 use super::prune::Pruner;
 use super::{SegmentError, SegmentInfo, Wanted};
@@ -136,6 +137,11 @@ impl SegmentFile {
                 skipped.rows += selection.skipped_row_count() as u64;
                 builder = builder.with_row_selection(selection);
             }
+        }
+        if wanted.exactly
+            && let Some(filter) = row_filter(&metadata, wanted)
+        {
+            builder = builder.with_row_filter(filter);
         }
         Ok(SegmentReader { batches: builder.build()?, schema: Arc::new(ArrowSchema::new(columns)), skipped })
     }

@@ -1,0 +1,57 @@
+//! Rows that fit what is wanted: the others are not read in the columns that are asked for.
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::{and_kleene, or_kleene};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, RowFilter};
+
+use super::{Needle, Wanted};
+use crate::columns::ColumnId;
+
+/// A filter for the rows of a file; `None` where it would let all pass.
+pub(super) fn row_filter(metadata: &ArrowReaderMetadata, wanted: &Wanted) -> Option<RowFilter> {
+    let schema = metadata.schema();
+    let needles: Vec<Needle> = wanted.needles.iter().map(|needle| answerable(needle, schema)).collect();
+    if needles.is_empty() || needles.iter().any(Needle::is_empty) {
+        return None;
+    }
+    let asked = |name: &str| needles.iter().flatten().flatten().any(|(id, _)| id.column().name == name);
+    let fields = schema.fields().iter().enumerate();
+    let positions = fields.filter(|(_, field)| asked(field.name())).map(|(position, _)| position);
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
+    let fits = move |batch: RecordBatch| {
+        let any = needles.iter().map(|needle| fit(needle, &batch));
+        any.reduce(|a, b| or_kleene(&a?, &b?)).unwrap_or_else(|| Ok(vec![true; batch.num_rows()].into()))
+    };
+    Some(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, fits))]))
+}
+
+/// The clauses that the texts of a file can answer.
+fn answerable(needle: &Needle, schema: &SchemaRef) -> Needle {
+    let is_text = |id: ColumnId| {
+        schema.column_with_name(id.column().name).is_some_and(|(_, field)| match field.data_type() {
+            DataType::Utf8 => true,
+            DataType::Dictionary(_, values) => **values == DataType::Utf8,
+            _ => false,
+        })
+    };
+    needle.iter().filter(|clause| clause.iter().all(|(id, _)| is_text(*id))).cloned().collect()
+}
+
+fn fit(needle: &Needle, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+    let is = |(id, text): &(ColumnId, String)| -> Result<BooleanArray, ArrowError> {
+        let column: &ArrayRef = batch
+            .column_by_name(id.column().name)
+            .ok_or_else(|| ArrowError::SchemaError(format!("no column {}", id.column().name)))?;
+        debug_assert_eq!(column.len(), batch.num_rows());
+        arrow::compute::kernels::cmp::eq(column, &StringArray::new_scalar(text.as_str()))
+    };
+    let clauses = needle.iter().map(|clause| {
+        let any = clause.iter().map(is).reduce(|a, b| or_kleene(&a?, &b?));
+        any.unwrap_or_else(|| Ok(vec![false; batch.num_rows()].into()))
+    });
+    let all = clauses.reduce(|a, b| and_kleene(&a?, &b?));
+    all.unwrap_or_else(|| Ok(vec![true; batch.num_rows()].into()))
+}
