@@ -6,6 +6,8 @@
 //!    window is counted, is known before a file is opened.
 //! 3. What was not read is counted, too.
 
+mod part;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -17,19 +19,20 @@ use indicatif::ProgressBar;
 use lookback_flow::archive::Archive;
 use lookback_flow::archive::layout::{HOUR, Hour, node_of};
 use lookback_flow::columns::ColumnId;
-use lookback_flow::coverage::{self, Coverage};
+use lookback_flow::coverage::Coverage;
 use lookback_flow::derive::{derive, needs, needs_workloads};
 use lookback_flow::inputs::{Found, Input};
 use lookback_flow::json::Wants;
 use lookback_flow::names::Workloads;
 use lookback_flow::rows::Projection;
 use lookback_flow::schema::arrow_field;
-use lookback_flow::segment::{Needle, Origin, SegmentFile, SegmentInfo, Wanted};
+use lookback_flow::segment::{Needle, Origin, SegmentFile, Wanted};
 use rayon::prelude::*;
 
 use crate::evidence::Evidence;
 use crate::read::{self, Opened, Options, Reader};
 use crate::seen::Seen;
+use part::Part;
 
 /// What was read.
 pub(crate) struct Loaded {
@@ -97,8 +100,10 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
         files.extend(reading.in_window(archive, window)?);
     }
     let wanted_rows = Wanted { window, needles: request.needles.clone(), exactly: true };
-    for path in &files {
-        reading.parquet(path, &wanted_rows, options)?;
+    let wants = reading.reader.wants();
+    let parts: Vec<Part> = files.par_iter().map(|path| Part::read(path, &wanted_rows, wants)).collect();
+    for (path, part) in files.iter().zip(parts) {
+        reading.take(path, part, options)?;
     }
     reading.progress.finish_and_clear();
     reading.evidence.covers.join_nodes();
@@ -174,78 +179,32 @@ impl Reading {
         Ok(wanted)
     }
 
-    fn parquet(&mut self, path: &Path, wanted: &Wanted, options: &Options) -> Result<()> {
-        let mut origin = Origin { name: path.display().to_string(), ..Origin::default() };
-        let file = SegmentFile::open(path).map_err(anyhow::Error::from);
-        if let Err(error) = file.and_then(|file| self.file(file, wanted)) {
-            origin.broken = Some(error.to_string());
-            options.told(&origin)?;
-            self.evidence.inputs.push(origin);
-        }
-        Ok(())
-    }
-
-    /// Takes what a file tells, whether its rows are read or not.
-    fn learn(&mut self, info: &SegmentInfo) {
-        info.origins.iter().for_each(|origin| self.evidence.origin(origin));
-        if self.reader.wants().learns {
-            self.workloads.merge(&info.workloads);
-        }
-    }
-
-    fn file(&mut self, mut file: SegmentFile, wanted: &Wanted) -> Result<()> {
-        let info = std::mem::take(&mut file.info);
-        let covers = info.coverage.clone();
-        let mut wanted = wanted.clone();
-        if let (Some((since, until)), Some(covers)) = (wanted.window, &covers) {
-            let overlaps = covers.first.is_some_and(|first| first <= until) && covers.last >= Some(since);
-            let reports = covers.lost_within((since, until)).0 > 0;
-            if !overlaps && !reports {
-                self.evidence.files.skipped += 1;
-                self.learn(&info);
-                self.evidence.covers.merge(info.coverage.unwrap_or_default());
-                return Ok(());
-            }
-            if reports {
-                // A report of what was lost in the window may itself be of a later time.
-                wanted.window = None;
-            }
-        } else if covers.is_none() {
-            // What the file does not tell of itself is counted by its rows.
-            wanted = Wanted::default();
-        }
-        self.evidence.files.read += 1;
-        self.evidence.files.rows += file.rows;
-        if info.is_newer() {
-            self.evidence.files.newer += 1;
-            for column in &file.unknown {
-                if !self.evidence.unknown_columns.contains(column) {
-                    self.evidence.unknown_columns.push(column.clone());
+    /// Takes what came of a Parquet file.
+    fn take(&mut self, path: &Path, part: Part, options: &Options) -> Result<()> {
+        let files = &mut self.evidence.files;
+        match part.skipped {
+            Some(skipped) => {
+                files.read += 1;
+                files.rows += part.rows;
+                files.parts.row_groups += skipped.row_groups;
+                files.parts.rows += skipped.rows;
+                files.newer += u64::from(part.is_newer);
+                for column in part.unknown {
+                    if !self.evidence.unknown_columns.contains(&column) {
+                        self.evidence.unknown_columns.push(column);
+                    }
                 }
             }
+            None => files.skipped += u64::from(part.broken.is_none()),
         }
-        let counts = covers.is_none();
-        let learns = self.reader.wants().learns && (counts || !info.knows_all_workloads());
-        // Other rows may tell of workloads.
-        wanted.exactly &= !learns;
-        self.learn(&info);
-        self.evidence.covers.merge(covers.unwrap_or_default());
-        // Files tell themselves what they cover; of those that do not, that is counted.
-        let counted = if counts { coverage::COLUMNS } else { &[] };
-        let asked = self.reader.wants().columns.clone();
-        let projection = asked.with(counted.iter().filter_map(|name| ColumnId::of(name)));
-        let reader = file.read(&projection, &wanted, None)?;
-        self.evidence.files.parts.row_groups += reader.skipped.row_groups;
-        self.evidence.files.parts.rows += reader.skipped.rows;
-        for batch in reader {
-            let batch = batch?;
-            if counts {
-                self.evidence.covers.count(&batch)?;
-            }
-            if learns {
-                self.workloads.learn(&batch)?;
-            }
-            self.batches.push(batch);
+        part.origins.iter().for_each(|origin| self.evidence.origin(origin));
+        self.workloads.merge(&part.workloads);
+        self.evidence.covers.merge(part.covers);
+        self.batches.extend(part.batches);
+        if let Some(why) = part.broken {
+            let origin = Origin { name: path.display().to_string(), broken: Some(why), ..Origin::default() };
+            options.told(&origin)?;
+            self.evidence.inputs.push(origin);
         }
         Ok(())
     }

@@ -1,0 +1,88 @@
+//! One Parquet file: what it tells of itself, and the rows that may be asked about.
+
+use std::path::Path;
+
+use anyhow::Result;
+use arrow::array::RecordBatch;
+use lookback_flow::columns::ColumnId;
+use lookback_flow::coverage::{self, Coverage};
+use lookback_flow::json::Wants;
+use lookback_flow::names::Workloads;
+use lookback_flow::segment::{Origin, SegmentFile, Skipped, Wanted};
+
+/// What came of a file.
+#[derive(Default)]
+pub(super) struct Part {
+    pub origins: Vec<Origin>,
+    /// What its rows cover, whether they are read or not.
+    pub covers: Coverage,
+    pub workloads: Workloads,
+    /// Written by a later version, with these columns that are not known.
+    pub is_newer: bool,
+    pub unknown: Vec<String>,
+    /// Rows of the file.
+    pub rows: u64,
+    /// What of it was not read; `None` when nothing was.
+    pub skipped: Option<Skipped>,
+    pub batches: Vec<RecordBatch>,
+    /// Why it could not be read, or not to its end.
+    pub broken: Option<String>,
+}
+
+impl Part {
+    /// Reads what is wanted of a file.
+    pub(super) fn read(path: &Path, wanted: &Wanted, wants: &Wants) -> Self {
+        let mut part = Self::default();
+        let file = SegmentFile::open(path).map_err(anyhow::Error::from);
+        if let Err(error) = file.and_then(|file| part.take(file, wanted.clone(), wants)) {
+            part.broken = Some(error.to_string());
+        }
+        part
+    }
+
+    fn take(&mut self, file: SegmentFile, mut wanted: Wanted, wants: &Wants) -> Result<()> {
+        let mut file = file;
+        let info = std::mem::take(&mut file.info);
+        let counts = info.coverage.is_none();
+        let learns = wants.learns && (counts || !info.knows_all_workloads());
+        self.is_newer = info.is_newer();
+        self.rows = file.rows;
+        self.unknown.clone_from(&file.unknown);
+        self.covers = info.coverage.unwrap_or_default();
+        self.origins = info.origins;
+        if wants.learns {
+            self.workloads = info.workloads;
+        }
+        if counts {
+            // What the file does not tell of itself is counted by its rows.
+            wanted = Wanted::default();
+        } else if let Some((since, until)) = wanted.window {
+            let overlaps = self.covers.first.is_some_and(|first| first <= until) && self.covers.last >= Some(since);
+            let reports = self.covers.lost_within((since, until)).0 > 0;
+            if !overlaps && !reports {
+                return Ok(());
+            }
+            if reports {
+                // A report of what was lost in the window may itself be of a later time.
+                wanted.window = None;
+            }
+        }
+        // Other rows may tell of workloads.
+        wanted.exactly &= !learns;
+        let counted = if counts { coverage::COLUMNS } else { &[] };
+        let projection = wants.columns.clone().with(counted.iter().filter_map(|name| ColumnId::of(name)));
+        let reader = file.read(&projection, &wanted, None)?;
+        self.skipped = Some(reader.skipped);
+        for batch in reader {
+            let batch = batch?;
+            if counts {
+                self.covers.count(&batch)?;
+            }
+            if learns {
+                self.workloads.learn(&batch)?;
+            }
+            self.batches.push(batch);
+        }
+        Ok(())
+    }
+}
