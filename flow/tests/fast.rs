@@ -155,6 +155,24 @@ fn what_an_exporter_writes_is_read_fast() {
 }
 
 #[test]
+fn what_a_later_version_adds_is_read_fast() {
+    let flow = |n: u64, extra: &str| {
+        format!(
+            r#"{{"flow":{{"verdict":"FORWARDED",{extra}"source":{{"identity":{},"added":[{n}],"pod_name":"web"}},"Type":"L7","is_new":{{"deep":[{n},"\u00e9"]}},"Summary":"s"}},"node_name":"n","time":"2026-03-01T10:00:00Z","also":null}}"#,
+            n % 3
+        ) + "\n"
+    };
+    let mut bytes: Vec<u8> = (0..300).flat_map(|n| flow(n, "").into_bytes()).collect();
+    // Twice the same, and deeper than may be: both are bad.
+    bytes.extend(flow(1, r#""twice":1,"twice":2,"#).bytes());
+    bytes.extend(flow(1, &format!("\"deep\":{}{},", "[".repeat(98), "]".repeat(98))).bytes());
+    bytes.extend(flow(1, &format!("\"deep\":{}{},", "[".repeat(99), "]".repeat(99))).bytes());
+    for wants in wants() {
+        assert_eq!(compare(&[Chunk { bytes: bytes.clone() }], &wants), 301);
+    }
+}
+
+#[test]
 fn real_logs_are_read_alike_and_fast() {
     let Ok(folder) = std::env::var("LOOKBACK_REAL_DATA") else {
         eprintln!("LOOKBACK_REAL_DATA is not set: no real flows to read");
@@ -199,7 +217,12 @@ proptest! {
                         _ => next.insert(at, random.pick(b"{}[]\",:\\0-e. u\x1fa\xc3")),
                     }
                 }
-                _ => next = line(&event(&mut random, false)).into_bytes(),
+                _ => {
+                    next = line(&event(&mut random, false)).into_bytes();
+                    let text = String::from_utf8(next).unwrap();
+                    let key = random.pick(&["\"source\":{", "\"flow\":{", "\"l4\":{", "{"]);
+                    next = text.replacen(key, &format!("{key}\"added_later\":[1,{{}}],"), 1).into_bytes();
+                }
             }
             bytes.extend_from_slice(&next);
             bytes.push(b'\n');

@@ -405,9 +405,18 @@ impl Decoder {
                 fast.text(line, column, &self.rows)
             }
         });
+        let Plain { oddities, extra } = &mut self.plain;
+        for (message, name, _) in fast.strangers(line) {
+            oddities.unknown_field(&SCHEMA.message(message).path, name);
+        }
         if kept {
             fast.write(line, &mut self.rows);
             event.settle(&mut self.rows);
+            extra.clear();
+            fast.strangers(line).for_each(|(message, name, json)| extra.add(message, name, json));
+            if let Some(extra) = extra.finish() {
+                self.rows.text(SETTLED.extra, extra);
+            }
             self.rows.finish_row();
         }
     }

@@ -19,7 +19,7 @@ mod tape;
 
 use crate::columns::ColumnId;
 use crate::rows::{Projection, Rows};
-use crate::schema::ENVELOPE;
+use crate::schema::{ENVELOPE, MessageId};
 use clock::Clock;
 use memo::Memo;
 use names::Names;
@@ -172,6 +172,12 @@ impl Fast {
             let kept = memo.and_then(|memo| memo.get(*number as usize)).map(|entry| &*entry.kept);
             kept.unwrap_or_default().iter().for_each(|(column, value)| put(*column, *value));
         }
+    }
+
+    /// The members that no known version has: their message, name and value, in the order in which they came.
+    pub(super) fn strangers<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (MessageId, &'a str, &'a str)> {
+        let all = self.state.tape.strangers.iter();
+        all.filter_map(|stranger| Some((stranger.message, within(line, stranger.name)?, within(line, stranger.json)?)))
     }
 
     /// The ends of a flow that were not known before this line.

@@ -38,9 +38,9 @@ impl<'a> Reader<'a> {
         Self { text, at: 0, depth: 0 }
     }
 
-    /// A reader of the value that begins at a position.
-    pub(crate) fn starting(text: &'a str, at: usize) -> Self {
-        Self { text, at, depth: 0 }
+    /// A reader of the value that begins at a position, so many levels deep.
+    pub(crate) fn starting(text: &'a str, at: usize, depth: usize) -> Self {
+        Self { text, at, depth }
     }
 
     pub(crate) fn at(&self) -> usize {

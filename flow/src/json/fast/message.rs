@@ -2,12 +2,12 @@
 
 use super::memo::Memo;
 use super::plan::{self, Inner, Kind, Plan, Slot};
-use super::tape::{Entry, Mark, Run, Value};
+use super::tape::{Entry, Mark, Next, Run, Stranger, Value};
 use super::{Span, State, narrow, plain_text, scan, within};
 use crate::json::Reader;
 use crate::json::plain::{flags, structs, texts};
 use crate::rows::Rows;
-use crate::schema::{BODIES, ENVELOPE, MessageId};
+use crate::schema::{BODIES, ENVELOPE, MessageId, SCHEMA};
 
 impl State {
     /// Reads a message, whose brace stands at `at`; gives where it ends.
@@ -44,12 +44,22 @@ impl State {
                 let known = if knows_runs { self.known_run(runs, at, rest, seen) } else { None };
                 let (end, run) = match known {
                     Some(known) => known,
-                    None => self.new_run(plan, message, line, at, seen, previous, rows)?,
+                    None => self.new_run(plan, id, line, at, seen, previous, rows)?,
                 };
                 at = end;
                 seen |= run.seen;
-                let Some(next) = run.next else { break };
-                (next, message.fields.get(next)?)
+                match run.next {
+                    Next::End => break,
+                    Next::Field(next) => (next, message.fields.get(next)?),
+                    Next::Stranger => {
+                        at = self.stranger(id, line, at)? + 1;
+                        match bytes.get(at - 1)? {
+                            b',' => continue,
+                            b'}' => break,
+                            _ => return None,
+                        }
+                    }
+                }
             };
             if seen & (1 << position) != 0 {
                 return None;
@@ -92,7 +102,7 @@ impl State {
     fn new_run(
         &mut self,
         plan: &Plan,
-        message: &plan::Message,
+        id: MessageId,
         line: &str,
         at: usize,
         seen: u64,
@@ -100,16 +110,21 @@ impl State {
         rows: &mut Rows,
     ) -> Option<(usize, Run)> {
         let bytes = line.as_bytes();
+        let message = plan.messages.get(id)?;
         let runs = plan.memos + message.follows + previous;
         let mark = self.mark(at);
         let mut run = Run::default();
         let mut at = at;
         loop {
-            let position = self.key(message, bytes.get(at..)?, previous)?;
+            let Some(position) = self.key(message, bytes.get(at..)?, previous) else {
+                at = stranger_key(id, line, at)?;
+                run.next = Next::Stranger;
+                break;
+            };
             let field = message.fields.get(position)?;
             at += field.key.length;
             if field.ends_run || !self.pays(runs) {
-                run.next = Some(position);
+                run.next = Next::Field(position);
                 break;
             }
             if (seen | run.seen) & (1 << position) != 0 {
@@ -126,6 +141,22 @@ impl State {
         }
         self.remember(plan, runs, &mark, run, line, at, rows)?;
         Some((at, run))
+    }
+
+    /// Passes over the value of a member that no known version has, whose key ends at `at`; gives where it ends.
+    fn stranger(&mut self, id: MessageId, line: &str, at: usize) -> Option<usize> {
+        // The key stands before its quote and the colon, and has no quote in it.
+        let key_end = at.checked_sub(2)?;
+        let name = (narrow(line.get(..key_end)?.rfind('"')? + 1)?, narrow(key_end)?);
+        let known = self.tape.strangers.iter().filter(|stranger| stranger.message == id);
+        if known.into_iter().any(|known| within(line, known.name) == within(line, name)) {
+            return None;
+        }
+        let mut reader = Reader::starting(line, at, depth(id));
+        reader.skip().ok()?;
+        let json = (narrow(at)?, narrow(reader.at())?);
+        self.tape.strangers.push(Stranger { message: id, name, json });
+        Some(reader.at())
     }
 
     #[inline]
@@ -168,7 +199,7 @@ impl State {
     /// Begins something that is to be known.
     fn mark(&mut self, at: usize) -> Mark {
         let presence = std::mem::take(&mut self.event.presence);
-        Mark { at, set: self.tape.set, met: self.tape.met.len(), presence }
+        Mark { at, set: self.tape.set, met: self.tape.met.len(), strangers: self.tape.strangers.len(), presence }
     }
 
     /// Remembers what began at the mark and ends here.
@@ -185,7 +216,7 @@ impl State {
     ) -> Option<()> {
         let presence = std::mem::replace(&mut self.event.presence, mark.presence);
         self.event.presence |= presence;
-        if !self.pays(memo) {
+        if !self.pays(memo) || self.tape.strangers.len() > mark.strangers {
             return Some(());
         }
         let (mut asked, mut kept) = (Vec::new(), Vec::new());
@@ -350,7 +381,7 @@ impl State {
 
     /// Reads a message or list that is not known.
     fn unknown(&mut self, plan: &Plan, of: &Inner, line: &str, at: usize, rows: &mut Rows) -> Option<usize> {
-        let mut reader = Reader::starting(line, at);
+        let mut reader = Reader::starting(line, at, 0);
         let mut put = |slot: &Option<Slot>, number: Option<i32>| {
             if let (Some(slot), Some(number)) = (slot, number) {
                 self.tape.set(*slot, Value::Known(number));
@@ -392,7 +423,7 @@ impl State {
         match bytes.get(end)? {
             b'"' => Some((Value::Text((narrow(at + 1)?, narrow(end)?)), end + 1)),
             b'\\' => {
-                let mut reader = Reader::starting(line, at);
+                let mut reader = Reader::starting(line, at, 0);
                 let text = reader.text().ok()?.into_owned();
                 if text.is_empty() {
                     return None;
@@ -418,4 +449,21 @@ impl State {
         self.time = Some(((narrow(from)?, narrow(from + length)?), nanos));
         Some((nanos, from + length + 1))
     }
+}
+
+/// Where a key ends that no field of the message has, in either spelling.
+fn stranger_key(id: MessageId, line: &str, at: usize) -> Option<usize> {
+    let (from, to) = scan::plain_text(line.as_bytes(), at)?;
+    let is_stranger = SCHEMA.message(id).by_name(line.get(from..to)?).is_none();
+    (is_stranger && line.as_bytes().get(to + 1) == Some(&b':')).then_some(to + 2)
+}
+
+/// How many braces are open within a message.
+fn depth(mut id: MessageId) -> usize {
+    let mut depth = 1;
+    while id != ENVELOPE {
+        id = SCHEMA.message(id).parent;
+        depth += 1;
+    }
+    depth
 }

@@ -3,6 +3,7 @@
 use super::Span;
 use super::plan::Slot;
 use crate::columns::ColumnId;
+use crate::schema::MessageId;
 
 /// A value on the tape.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +31,19 @@ pub(super) struct Tape {
     pub unescaped: Vec<String>,
     /// What was recognised: the memo, and the number of the value in it.
     pub met: Vec<(u32, u32)>,
+    /// In the order in which they came.
+    pub strangers: Vec<Stranger>,
 }
 
 impl Default for Tape {
     fn default() -> Self {
-        Self { values: [Value::Number(0); SLOTS], set: Set::default(), unescaped: Vec::new(), met: Vec::new() }
+        Self {
+            values: [Value::Number(0); SLOTS],
+            set: Set::default(),
+            unescaped: Vec::new(),
+            met: Vec::new(),
+            strangers: Vec::new(),
+        }
     }
 }
 
@@ -72,6 +81,7 @@ impl Tape {
         self.set = Set::default();
         self.unescaped.clear();
         self.met.clear();
+        self.strangers.clear();
     }
 }
 
@@ -91,11 +101,30 @@ pub(super) struct Entry {
 pub(super) struct Run {
     /// Fields in it.
     pub seen: u64,
-    /// The field whose key it ends with.
-    pub next: Option<usize>,
+    pub next: Next,
     /// Node names, counted from where it begins.
     pub node: Option<Span>,
     pub envelope_node: Option<Span>,
+}
+
+/// What a run of members ends with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Next {
+    /// Its message ends.
+    #[default]
+    End,
+    /// The key of this field.
+    Field(usize),
+    /// A key that no field has.
+    Stranger,
+}
+
+/// A member that no known version has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stranger {
+    pub message: MessageId,
+    pub name: Span,
+    pub json: Span,
 }
 
 /// Where something begins that is to be known.
@@ -104,6 +133,7 @@ pub(super) struct Mark {
     pub at: usize,
     pub set: Set,
     pub met: usize,
+    pub strangers: usize,
     /// What was there of the line before.
     pub presence: u64,
 }
