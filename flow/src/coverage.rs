@@ -102,21 +102,21 @@ pub struct Coverage {
 }
 
 /// The ids of [`COLUMNS`].
-pub(crate) struct CountedColumns {
-    pub time: ColumnId,
-    pub node_name: ColumnId,
-    pub kind: ColumnId,
-    pub messages: ColumnId,
-    pub verdict: ColumnId,
-    pub l7_protocol: ColumnId,
-    pub event_type: ColumnId,
-    pub tcp_flags: ColumnId,
-    pub lost_count: ColumnId,
-    pub lost_first: ColumnId,
-    pub lost_last: ColumnId,
+struct CountedColumns {
+    time: ColumnId,
+    node_name: ColumnId,
+    kind: ColumnId,
+    messages: ColumnId,
+    verdict: ColumnId,
+    l7_protocol: ColumnId,
+    event_type: ColumnId,
+    tcp_flags: ColumnId,
+    lost_count: ColumnId,
+    lost_first: ColumnId,
+    lost_last: ColumnId,
 }
 
-pub(crate) static COUNTED: LazyLock<CountedColumns> = LazyLock::new(|| {
+static COUNTED: LazyLock<CountedColumns> = LazyLock::new(|| {
     let column = |name| ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"));
     CountedColumns {
         time: column("time"),
@@ -134,24 +134,24 @@ pub(crate) static COUNTED: LazyLock<CountedColumns> = LazyLock::new(|| {
 });
 
 /// The kind of a report of lost events.
-pub(crate) const LOST_EVENTS: &str = "lost_events";
+const LOST_EVENTS: &str = "lost_events";
 
 /// The event type of a policy verdict.
-pub(crate) const POLICY_VERDICT: i128 = 5;
+const POLICY_VERDICT: i128 = 5;
 
 /// What is counted of one event.
 #[derive(Debug)]
-pub(crate) struct Counted<'a> {
-    pub kind: &'a str,
+struct Counted<'a> {
+    kind: &'a str,
     /// Empty when no node is named.
-    pub node: &'a str,
-    pub time: Option<i64>,
+    node: &'a str,
+    time: Option<i64>,
     /// Presence bits, where they are known.
-    pub messages: Option<u64>,
-    pub verdict: Option<&'a str>,
-    pub l7: Option<&'a str>,
-    pub has_flags: bool,
-    pub is_policy_verdict: bool,
+    messages: Option<u64>,
+    verdict: Option<&'a str>,
+    l7: Option<&'a str>,
+    has_flags: bool,
+    is_policy_verdict: bool,
 }
 
 /// Counts events one by one. What was counted last is found first: neighbours are of one node, and mostly of one kind.
@@ -196,7 +196,34 @@ impl Counts {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, event: &Counted<'_>) {
+    /// Counts an event by the texts and numbers of its columns.
+    #[inline]
+    pub(crate) fn count<'a>(
+        &mut self,
+        text: impl Fn(ColumnId) -> Option<&'a str>,
+        number: impl Fn(ColumnId) -> Option<i128>,
+    ) {
+        let columns = &*COUNTED;
+        let unsigned = |id| number(id).and_then(|number| u64::try_from(number).ok());
+        let moment = |id| number(id).and_then(|nanos| i64::try_from(nanos).ok());
+        let kind = text(columns.kind).unwrap_or("flow");
+        self.add(&Counted {
+            kind,
+            node: text(columns.node_name).unwrap_or_default(),
+            time: moment(columns.time),
+            messages: unsigned(columns.messages),
+            verdict: text(columns.verdict),
+            l7: text(columns.l7_protocol),
+            has_flags: text(columns.tcp_flags).is_some(),
+            is_policy_verdict: number(columns.event_type) == Some(POLICY_VERDICT),
+        });
+        if kind == LOST_EVENTS {
+            let count = unsigned(columns.lost_count).unwrap_or_default();
+            self.add_lost(count, moment(columns.time), moment(columns.lost_first), moment(columns.lost_last));
+        }
+    }
+
+    fn add(&mut self, event: &Counted<'_>) {
         static BITS: LazyLock<(u64, u64)> = LazyLock::new(|| {
             let bit = |path| presence_bit(path).map_or(0u64, |bit| 1 << bit);
             (bit("flow.time") | bit("flow.node_name"), bit("flow.aggregate"))
@@ -244,7 +271,7 @@ impl Tally {
     }
 
     /// Counts what a report of lost events says, besides the event itself.
-    pub(crate) fn add_lost(&mut self, count: u64, at: Option<i64>, first: Option<i64>, last: Option<i64>) {
+    fn add_lost(&mut self, count: u64, at: Option<i64>, first: Option<i64>, last: Option<i64>) {
         // A report without a time may be of any time.
         let (first, last) = (first.or(at).unwrap_or(i64::MIN), last.or(at).unwrap_or(i64::MAX));
         self.coverage.add_lost(Lost { first, last, count, reports: 1 });
@@ -278,27 +305,9 @@ impl Coverage {
     /// When a column has not the type of the schema.
     pub fn count(&mut self, batch: &RecordBatch) -> Result<(), WrongType> {
         let view = View::new(batch)?;
-        let columns = &*COUNTED;
         let mut tally = Tally::default();
         for row in 0..batch.num_rows() {
-            let text = |id| view.text(id, row);
-            let unsigned = |id| view.number(id, row).and_then(|number| u64::try_from(number).ok());
-            let moment = |id| view.number(id, row).and_then(|nanos| i64::try_from(nanos).ok());
-            let kind = text(columns.kind).unwrap_or("flow");
-            tally.add(&Counted {
-                kind,
-                node: text(columns.node_name).unwrap_or_default(),
-                time: moment(columns.time),
-                messages: unsigned(columns.messages),
-                verdict: text(columns.verdict),
-                l7: text(columns.l7_protocol),
-                has_flags: text(columns.tcp_flags).is_some(),
-                is_policy_verdict: view.number(columns.event_type, row) == Some(POLICY_VERDICT),
-            });
-            if kind == LOST_EVENTS {
-                let count = unsigned(columns.lost_count).unwrap_or_default();
-                tally.add_lost(count, moment(columns.time), moment(columns.lost_first), moment(columns.lost_last));
-            }
+            tally.count(|id| view.text(id, row), |id| view.number(id, row));
         }
         self.merge(tally.finish());
         Ok(())

@@ -103,8 +103,8 @@ sorted_out AS (
     END AS is_plain
   FROM sized
 ),
--- Of the others: the resolver repeats a question from the same port, to the same or another server; two proxies may report one
--- question. All that is one lookup, until an answer is followed by a new question, or nothing came for 30 s.
+-- Of the others: the resolver repeats a question from the same port, to the same or another server; two proxies may
+-- report one question. All that is one lookup, until an answer is followed by a new question, or nothing came for 30 s.
 ordered AS (
   SELECT
     *,

@@ -115,7 +115,8 @@ sorted_out AS (
     END AS is_plain
   FROM sized
 ),
--- The others are told apart. One X-Request-Id runs through several hops and retries, and may be absent: a response belongs to the latest request
+-- The others are told apart. One X-Request-Id runs through several hops and retries, and may be absent: a response
+-- belongs to the latest request
 -- of its proxy, connection, id, method and URL that has none yet. So a response that was lost spoils one pair, not
 -- all that follow. The number of open requests tells which: pairs open and close like brackets.
 opened AS (

@@ -27,7 +27,7 @@ LEAVES = {
     },
 }
 
-# Of `flow`, the one column; {p} quantile, {u} distinct, {s} the other end as one text.
+# Over `flow`, the one column that is read.
 DUCKDB = {
     "top-drop-reasons": """
         SELECT flow.drop_reason_desc AS reason, count(*) AS drops,

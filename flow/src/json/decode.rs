@@ -19,7 +19,8 @@ use super::filter::Filter;
 use super::plain::Plain;
 use super::reader::Reader;
 use super::{Bad, wrapped};
-use crate::coverage::{self, COUNTED, Counted, Coverage, LOST_EVENTS, POLICY_VERDICT, Tally};
+use crate::columns::ColumnId;
+use crate::coverage::{self, Coverage, Tally};
 use crate::lines::{Chunk, MAX_LINE};
 use crate::names::Workloads;
 use crate::oddities::Oddities;
@@ -50,7 +51,7 @@ pub struct Decoder {
     fast: Option<Fast>,
     /// The fast path met an end of a flow for the first time, in a line that it did not take. If that is bad, nothing is
     /// learnt from it, and the end must count as new when it comes again.
-    has_strangers: bool,
+    has_new_endpoints: bool,
     plain: Plain,
     /// Parts of wrapped lines, by stream.
     parts: HashMap<&'static str, String>,
@@ -103,7 +104,7 @@ impl Decoder {
             filter: Filter::new(&wants.needles),
             wants,
             fast: None,
-            has_strangers: false,
+            has_new_endpoints: false,
             plain: Plain::default(),
             parts: HashMap::new(),
             hashes: Vec::new(),
@@ -140,7 +141,7 @@ impl Decoder {
     fn next_line(&mut self, text: &str) -> Option<usize> {
         let fast = self.fast.as_mut()?;
         let length = fast.line(text, &mut self.rows).filter(|length| *length <= MAX_LINE);
-        self.has_strangers |= length.is_none() && fast.has_seen_endpoints();
+        self.has_new_endpoints |= length.is_none() && fast.has_seen_endpoints();
         let length = length?;
         self.taken(text.get(..length)?);
         Some(length)
@@ -152,7 +153,7 @@ impl Decoder {
     /// When the line is bad; nothing of it is kept then.
     pub fn line(&mut self, line: &[u8]) -> Result<(), Bad> {
         let found = self.any_line(line);
-        if std::mem::take(&mut self.has_strangers)
+        if std::mem::take(&mut self.has_new_endpoints)
             && found.is_err()
             && let Some(fast) = &mut self.fast
         {
@@ -288,7 +289,7 @@ impl Decoder {
                 self.taken(text);
                 return Ok(());
             }
-            self.has_strangers |= fast.has_seen_endpoints();
+            self.has_new_endpoints |= fast.has_seen_endpoints();
         }
         let mut event = Event::default();
         let mut reader = Reader::new(text);
@@ -332,25 +333,7 @@ impl Decoder {
         }
         let rows = &self.rows;
         if self.wants.counts {
-            let columns = &*COUNTED;
-            let unsigned = |id| rows.set_number(id).and_then(|number| u64::try_from(number).ok());
-            let moment = |id| rows.set_number(id).and_then(|nanos| i64::try_from(nanos).ok());
-            let kind = rows.set_text(columns.kind).unwrap_or_default();
-            self.tally.add(&Counted {
-                kind,
-                node: rows.set_text(columns.node_name).unwrap_or_default(),
-                time: moment(columns.time),
-                messages: unsigned(columns.messages),
-                verdict: rows.set_text(columns.verdict),
-                l7: rows.set_text(columns.l7_protocol),
-                has_flags: rows.set_text(columns.tcp_flags).is_some(),
-                is_policy_verdict: rows.set_number(columns.event_type) == Some(POLICY_VERDICT),
-            });
-            if kind == LOST_EVENTS {
-                let count = unsigned(columns.lost_count).unwrap_or_default();
-                let [at, first, last] = [columns.time, columns.lost_first, columns.lost_last].map(moment);
-                self.tally.add_lost(count, at, first, last);
-            }
+            self.tally.count(|column| rows.set_text(column), |column| rows.set_number(column));
         }
         if self.filter.keeps(|column| rows.set_text(column)) {
             self.rows.finish_row();
@@ -375,36 +358,21 @@ impl Decoder {
             envelope_node_name: envelope_node.map(Into::into),
             endpoints: Vec::new(),
         };
-        let kind = event.kind();
+        let settled = &*SETTLED;
+        let text = |column: ColumnId| match column {
+            column if column == settled.kind => Some(event.kind()),
+            column if column == settled.node_name => event.node(),
+            column if column == settled.envelope_node_name => event.other_node(),
+            column => fast.text(line, column, &self.rows),
+        };
         if self.wants.counts {
-            let columns = &*COUNTED;
-            self.tally.add(&Counted {
-                kind,
-                node: event.node().unwrap_or_default(),
-                time: event.time(),
-                messages: Some(event.messages()),
-                verdict: fast.text(line, columns.verdict, &self.rows),
-                l7: fast.text(line, columns.l7_protocol, &self.rows),
-                has_flags: fast.has(columns.tcp_flags),
-                is_policy_verdict: fast.number(columns.event_type).map(i128::from) == Some(POLICY_VERDICT),
+            self.tally.count(text, |column| match column {
+                column if column == settled.time => event.time().map(i128::from),
+                column if column == settled.messages => Some(event.messages().into()),
+                column => fast.number(column).map(i128::from),
             });
-            if kind == LOST_EVENTS {
-                let count = fast.number(columns.lost_count).unwrap_or_default();
-                let moment = |id| fast.number(id).and_then(|nanos| i64::try_from(nanos).ok());
-                self.tally.add_lost(count, event.time(), moment(columns.lost_first), moment(columns.lost_last));
-            }
         }
-        let kept = self.filter.keeps(|column| {
-            if column == SETTLED.kind {
-                Some(kind)
-            } else if column == SETTLED.node_name {
-                event.node()
-            } else if column == SETTLED.envelope_node_name {
-                event.other_node()
-            } else {
-                fast.text(line, column, &self.rows)
-            }
-        });
+        let kept = self.filter.keeps(text);
         let Plain { oddities, extra } = &mut self.plain;
         for (message, name, _) in fast.strangers(line) {
             oddities.unknown_field(&SCHEMA.message(message).path, name);

@@ -135,10 +135,6 @@ impl Fast {
         }
     }
 
-    pub(super) fn has(&self, column: ColumnId) -> bool {
-        self.value(column).is_some()
-    }
-
     fn value(&self, column: ColumnId) -> Option<Value> {
         self.state.tape.get(self.plan.slot(column)?)
     }

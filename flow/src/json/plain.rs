@@ -266,7 +266,7 @@ fn put_flags(
 }
 
 /// Whether a message is an end of a flow, which may tell which workload a pod belongs to.
-fn is_endpoint(id: MessageId) -> bool {
+pub(super) fn is_endpoint(id: MessageId) -> bool {
     matches!(&*SCHEMA.message(id).path, "flow.source" | "flow.destination")
 }
 

@@ -1,6 +1,7 @@
 //! What is to be done with each field of each message: the message tree, joined with the columns that are wanted.
 
 use crate::columns::{COLUMNS, ColumnId, Fill, Personal, Type};
+use crate::json::plain::is_endpoint;
 use crate::rows::Projection;
 use crate::schema::{ENVELOPE, Enum, FieldKind, Member, MessageId, SCHEMA, Scalar};
 use crate::settled::SETTLED;
@@ -162,7 +163,7 @@ impl Plan {
                 .collect();
             let zeros = message.zeros.iter().filter_map(|(at, column)| Some((*at, plan.slot(*column)?))).collect();
             let case = message.case.and_then(|column| plan.slot(column));
-            let is_endpoint = matches!(&*message.path, "flow.source" | "flow.destination");
+            let is_endpoint = is_endpoint(id);
             let bit = message.bit.map_or(0, |bit| 1 << bit);
             let follows = plan.follows;
             plan.follows += message.fields.len() + 1;
