@@ -109,7 +109,7 @@ impl Checking {
     /// Reads a log; a Parquet file is read later.
     fn log(&mut self, input: &Input, progress: &ProgressBar, options: &mut Options) -> Result<Option<PathBuf>> {
         let mut origin = Origin { name: input.name(), ..Origin::default() };
-        match read::open(input, |source| progress.wrap_read(source))? {
+        match read::open(input, |source, _| progress.wrap_read(source))? {
             Opened::Parquet(path) => return Ok(Some(path)),
             Opened::Broken(why) => origin.broken = Some(why),
             Opened::Lines(chunks) => {

@@ -8,12 +8,14 @@ use anyhow::{Context as _, Result, bail};
 use arrow::array::RecordBatch;
 use indicatif::ProgressBar;
 use lookback_flow::archive::ArchiveWriter;
-use lookback_flow::archive::content::{Content, ContentHasher, Hashed, Known, compare, file_sha256};
+use lookback_flow::archive::content::{
+    Content, ContentHasher, Known, Passed, Watched, beginning_sha256, compare, file_sha256,
+};
 use lookback_flow::archive::disorder::Disorder;
 use lookback_flow::archive::journal::ImportedInput;
-use lookback_flow::dictionary::unpacked;
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_flow::json::Wants;
+use lookback_flow::lines;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 
@@ -109,12 +111,20 @@ impl Log<'_> {
         options: &mut Options,
     ) -> Result<()> {
         let mut origin = Origin { name: self.input.name(), ..Origin::default() };
-        let mut hash = None;
-        let opened = read::open(self.input, |source| {
-            let (source, file_hash) = Hashed::new(self.progress.wrap_read(source));
-            hash = Some(file_hash);
+        let mut passed = None;
+        let opened = read::open(self.input, |source, content| {
+            let source = self.progress.wrap_read(source);
+            // The content of a plain log is hashed anyway, and is all that there is.
+            let (source, watch) = match self.input {
+                Input::File(path) if content == Some(lines::Content::Text) && path.is_file() => {
+                    Watched::counted(source)
+                }
+                _ => Watched::hashed(source),
+            };
+            passed = Some(watch);
             source
         })?;
+        let mut all = None;
         let content = match opened {
             Opened::Parquet(path) => return self.parquet(&path, writer, told, options),
             Opened::Broken(why) => {
@@ -148,8 +158,9 @@ impl Log<'_> {
                     repeated += told.seen.see(decoded.hashes);
                     hasher.chunk(chunk, decoded.torn);
                     disorder.see(&decoded.batch);
-                    Ok(writer.add(&unpacked(&decoded.batch)?)?)
+                    Ok(writer.add_lines(&decoded.batch, chunk.bytes.len())?)
                 })?;
+                all = Some(hasher.all());
                 (origin.disordered, origin.furthest_back_ns) = (disorder.lines, disorder.furthest_back_ns);
                 origin.repeated = repeated;
                 let content = hasher.finish();
@@ -158,8 +169,22 @@ impl Log<'_> {
             }
         };
         options.told(&origin)?;
-        origin.sha256 = hash.map(|hash| hash.sha256()).unwrap_or_default();
+        if let Some(passed) = passed {
+            origin.sha256 = self.sha256(&passed, all)?;
+        }
         end(writer, told, vec![origin], content)
+    }
+
+    /// The hash of what was read, of which `all` has come through, with its hash.
+    fn sha256(&self, passed: &Passed, all: Option<(u64, String)>) -> Result<String> {
+        match (passed.sha256(), all, self.input) {
+            (Some(hash), ..) => Ok(hash),
+            (None, Some((bytes, hash)), _) if bytes == passed.bytes() => Ok(hash),
+            // Not all has: a line was too long.
+            (None, _, Input::File(path)) => beginning_sha256(path, passed.bytes())
+                .with_context(|| format!("{}: cannot read it again", path.display())),
+            (None, ..) => Ok(String::new()),
+        }
     }
 
     /// How much of the log is in the archive. What can be read but once cannot be compared beforehand.

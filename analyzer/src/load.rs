@@ -131,7 +131,7 @@ impl Reading {
     fn log(&mut self, input: &Input, options: &mut Options) -> Result<Option<PathBuf>> {
         let mut origin = Origin { name: input.name(), ..Origin::default() };
         let progress = self.progress.clone();
-        match read::open(input, |source| progress.wrap_read(source))? {
+        match read::open(input, |source, _| progress.wrap_read(source))? {
             Opened::Parquet(path) => return Ok(Some(path)),
             Opened::Broken(why) => origin.broken = Some(why),
             Opened::Lines(chunks) => {

@@ -116,11 +116,12 @@ pub(crate) enum Opened {
     Broken(String),
 }
 
-/// Opens a file or standard input; `wrap` sees all bytes that are read from it.
+/// Opens a file or standard input; `wrap` sees all bytes that are read from it, and is told what they are, if that is known.
 pub(crate) fn open<R: Read + Send + 'static>(
     input: &Input,
-    wrap: impl FnOnce(Box<dyn Read + Send>) -> R,
+    wrap: impl FnOnce(Box<dyn Read + Send>, Option<Content>) -> R,
 ) -> Result<Opened> {
+    let mut content = None;
     let source: Box<dyn Read + Send> = match input {
         Input::Stdin => Box::new(io::stdin()),
         Input::File(path) => {
@@ -128,7 +129,8 @@ pub(crate) fn open<R: Read + Send + 'static>(
             let mut file = File::open(path).with_context(|| format!("{}: cannot open it", input.name()))?;
             let read = (&mut file).take(8).read_to_end(&mut start);
             read.with_context(|| format!("{}: cannot read it", input.name()))?;
-            if sniff(&start) == Content::Parquet {
+            content = Some(sniff(&start));
+            if content == Some(Content::Parquet) {
                 return Ok(Opened::Parquet(path.clone()));
             }
             // Not rewound: a pipe such as bash's `<(…)` cannot be.
@@ -137,7 +139,7 @@ pub(crate) fn open<R: Read + Send + 'static>(
         Input::Archive(archive) => return Ok(Opened::Parquet(archive.root.clone())),
     };
     // An error of the content, not of the line: what else was asked for is still read.
-    Ok(Chunks::new(wrap(source)).map_or_else(|error| Opened::Broken(error.to_string()), Opened::Lines))
+    Ok(Chunks::new(wrap(source, content)).map_or_else(|error| Opened::Broken(error.to_string()), Opened::Lines))
 }
 
 /// Decodes logs on all cores. What the decoders have met in one log, they know in the next.

@@ -6,10 +6,11 @@
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array as _, ArrayRef, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use arrow::error::ArrowError;
+use arrow_select::dictionary::garbage_collect_any_dictionary;
 use indexmap::IndexMap;
 
 /// Values beyond which they are forgotten after a batch.
@@ -164,5 +165,13 @@ pub(crate) fn unpacked_column(array: &ArrayRef) -> Result<ArrayRef, ArrowError> 
             arrow::compute::take(numbered.values(), numbered.keys(), None)
         }
         _ => Ok(Arc::clone(array)),
+    }
+}
+
+/// A column without the values that no row has.
+pub(crate) fn compact(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match array.as_any_dictionary_opt() {
+        Some(numbered) => garbage_collect_any_dictionary(numbered),
+        None => Ok(Arc::clone(array)),
     }
 }

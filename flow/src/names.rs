@@ -1,7 +1,7 @@
 //! What an endpoint is called: the best name there is, by the rules of `docs/rules.md`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use arrow::array::{Array, AsArray, RecordBatch, StringArray, StructArray};
 use serde::{Deserialize, Serialize};
@@ -88,7 +88,15 @@ impl Workloads {
     pub fn learn(&mut self, batch: &RecordBatch) -> Result<(), WrongType> {
         let view = View::new(batch)?;
         for side in ["source", "destination"].into_iter().filter_map(Side::of) {
+            // What was met before teaches nothing; where it is not numbered, it is looked at again.
+            let mut met = HashSet::new();
             for row in 0..batch.num_rows() {
+                let numbers = [side.namespace, side.pod, side.workloads].map(|column| view.key(column, row));
+                if let [namespace, Some(pod), Some(workloads)] = numbers
+                    && !met.insert((namespace, pod, workloads))
+                {
+                    continue;
+                }
                 if let Some(pod) = view.text(side.pod, row)
                     && let Some(items) = view.structs(side.workloads, row)
                     && let Some(workload) = first_name(&items)

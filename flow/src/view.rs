@@ -88,6 +88,17 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The number of a value within the batch, where the values of its column are numbered.
+    #[must_use]
+    pub fn key(&self, id: ColumnId, row: usize) -> Option<i32> {
+        match self.values(id)? {
+            Values::Name { keys, .. } | Values::List { keys: Some(keys), .. } if keys.is_valid(row) => {
+                Some(keys.value(row))
+            }
+            _ => None,
+        }
+    }
+
     /// The value of a numeric, boolean or time column, as a whole number.
     #[must_use]
     pub fn number(&self, id: ColumnId, row: usize) -> Option<i128> {

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lookback_flow::archive::content::file_sha256;
+
 use crate::archive::{archive, export, files, flows, import};
 use crate::{Folder, command, flow, lookback};
 
@@ -29,6 +31,32 @@ fn the_same_log_is_imported_once_under_whatever_name() {
     assert_eq!(export(&archive).len(), 60);
     assert!(lookback(&["import", &log, "-o", &archive, "--again"]).err.contains("wrote   50 rows"));
     assert_eq!(export(&archive).len(), 110);
+}
+
+#[test]
+fn an_archive_tells_the_logs_it_was_made_from_by_the_hashes_of_their_files() {
+    let folder = Folder::new();
+    let archive = archive(&folder);
+    let mut logs = vec![("plain.log", flows(0..50).into_bytes())];
+    let torn = flows(50..60);
+    logs.push(("torn.log", torn[..torn.len() - 100].into()));
+    // Of a line that is too long a part is passed over, and of a wrapped one a part is still to come.
+    logs.push(("long.log", [flows(60..70).as_bytes(), "x".repeat(40 << 20).as_bytes(), b"\n"].concat()));
+    let part = "2026-03-01T10:00:00.000000001Z stdout";
+    logs.push(("wrapped.log", format!("{part} F {}{part} P {{\"fl\n", flows(70..71)).into_bytes()));
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(flows(80..90).as_bytes()).unwrap();
+    logs.push(("packed.log.gz", gz.finish().unwrap()));
+    let paths: Vec<String> = logs.into_iter().map(|(name, bytes)| folder.file(name, bytes)).collect();
+    import(&paths.iter().map(String::as_str).collect::<Vec<_>>(), &archive);
+    let records: String = files(&folder.path().join("archive/imports"), ".json")
+        .into_iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    for path in paths {
+        let hash = file_sha256(Path::new(&path)).unwrap();
+        assert!(records.contains(&hash), "{path}: {hash} in {records}");
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ pub struct ContentHasher {
     bytes: u64,
     /// Lines that belong to the content only if others follow.
     open: Vec<u8>,
+    /// A last line that was torn.
+    torn: Vec<u8>,
 }
 
 /// The first line, as far as it has come.
@@ -46,7 +48,7 @@ enum Head {
 
 impl Default for ContentHasher {
     fn default() -> Self {
-        Self { head: Head::Reading(Vec::new()), whole: Sha256::new(), bytes: 0, open: Vec::new() }
+        Self { head: Head::Reading(Vec::new()), whole: Sha256::new(), bytes: 0, open: Vec::new(), torn: Vec::new() }
     }
 }
 
@@ -70,7 +72,8 @@ impl ContentHasher {
         let open = std::mem::take(&mut self.open);
         self.update(&open);
         let end = if torn { memchr::memrchr(b'\n', &chunk.bytes).map_or(0, |at| at + 1) } else { chunk.bytes.len() };
-        let whole = chunk.bytes.get(..end).unwrap_or_default();
+        let (whole, torn) = chunk.bytes.split_at(end);
+        self.torn.extend_from_slice(torn);
         let (done, open) = whole.split_at(open_part(whole).unwrap_or(end));
         self.update(done);
         self.open.extend_from_slice(open);
@@ -89,6 +92,15 @@ impl ContentHasher {
             Head::Read(hash) => hash,
         };
         Content { head_sha256, bytes: self.bytes, sha256: hex(&self.whole.finalize()) }
+    }
+
+    /// Bytes and SHA-256 of all that has come, whether it belongs to the content or not.
+    #[must_use]
+    pub fn all(&self) -> (u64, String) {
+        let mut all = self.whole.clone();
+        all.update(&self.open);
+        all.update(&self.torn);
+        (self.bytes + (self.open.len() + self.torn.len()) as u64, hex(&all.finalize()))
     }
 
     fn head(&self) -> Option<&str> {
@@ -151,37 +163,55 @@ pub fn compare(path: &Path, mut with_head: impl FnMut(&str) -> Vec<Content>) -> 
     })
 }
 
-/// Hashes what is read through it.
+/// Counts what is read through it, and hashes it if asked.
 #[derive(Debug)]
-pub struct Hashed<R> {
+pub struct Watched<R> {
     source: R,
-    hash: FileHash,
+    passed: Passed,
 }
 
-/// The hash of what was read so far.
+/// What was read so far.
 #[derive(Clone, Debug)]
-pub struct FileHash(Arc<Mutex<Sha256>>);
+pub struct Passed(Arc<Mutex<(u64, Option<Sha256>)>>);
 
-impl<R> Hashed<R> {
-    pub fn new(source: R) -> (Self, FileHash) {
-        let hash = FileHash(Arc::new(Mutex::new(Sha256::new())));
-        (Self { source, hash: hash.clone() }, hash)
+impl<R> Watched<R> {
+    pub fn counted(source: R) -> (Self, Passed) {
+        Self::new(source, None)
+    }
+
+    pub fn hashed(source: R) -> (Self, Passed) {
+        Self::new(source, Some(Sha256::new()))
+    }
+
+    fn new(source: R, hash: Option<Sha256>) -> (Self, Passed) {
+        let passed = Passed(Arc::new(Mutex::new((0, hash))));
+        (Self { source, passed: passed.clone() }, passed)
     }
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for Watched<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer)?;
-        let mut hash = self.hash.0.lock().unwrap_or_else(PoisonError::into_inner);
-        hash.update(buffer.get(..read).unwrap_or_default());
+        let mut passed = self.passed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.0 += read as u64;
+        if let Some(hash) = &mut passed.1 {
+            hash.update(buffer.get(..read).unwrap_or_default());
+        }
         Ok(read)
     }
 }
 
-impl FileHash {
+impl Passed {
     #[must_use]
-    pub fn sha256(&self) -> String {
-        hex(&self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize())
+    pub fn bytes(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// The SHA-256, if it was asked for.
+    #[must_use]
+    pub fn sha256(&self) -> Option<String> {
+        let passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.1.clone().map(|hash| hex(&hash.finalize()))
     }
 }
 
@@ -190,10 +220,17 @@ impl FileHash {
 /// # Errors
 /// When it cannot be read.
 pub fn file_sha256(path: &Path) -> io::Result<String> {
-    let (mut source, hash) = Hashed::new(File::open(path)?);
-    let mut buffer = vec![0; 1 << 20];
-    while source.read(&mut buffer)? > 0 {}
-    Ok(hash.sha256())
+    beginning_sha256(path, u64::MAX)
+}
+
+/// The SHA-256 of the first so many bytes of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn beginning_sha256(path: &Path, bytes: u64) -> io::Result<String> {
+    let (mut source, passed) = Watched::hashed(File::open(path)?.take(bytes));
+    io::copy(&mut source, &mut io::sink())?;
+    Ok(passed.sha256().unwrap_or_default())
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

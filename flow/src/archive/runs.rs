@@ -8,17 +8,20 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat, take};
 use arrow::datatypes::{Int32Type, TimestampNanosecondType};
 use arrow::error::ArrowError;
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::content::hex;
 use super::layout::{Hour, MIXED};
 use crate::columns::ColumnId;
 use crate::coverage::Coverage;
+use crate::dictionary::{compact, unpacked_column};
 use crate::names::Workloads;
 use crate::schema::SCHEMA;
 use crate::segment::{SegmentError, SegmentInfo, SegmentWriter};
@@ -88,19 +91,51 @@ impl Partition {
 
     /// Takes rows in order: all of them, or all but the latest quarter.
     pub(super) fn take(&mut self, all: bool) -> Result<(RecordBatch, BTreeSet<usize>), ArrowError> {
-        let sorted = by_time(&concat_batches(&SCHEMA.arrow, &std::mem::take(&mut self.batches))?)?;
         let kept = if all { 0 } else { self.rows / 4 };
-        let ready = self.rows - kept;
+        let (ready, latest) = sorted(&std::mem::take(&mut self.batches), self.rows - kept)?;
         self.bytes = self.bytes / self.rows.max(1) * kept;
         self.rows = kept;
         let inputs = if all { std::mem::take(&mut self.inputs) } else { self.inputs.clone() };
         if kept > 0 {
-            // A copy: a slice would keep all of them in memory.
-            let latest = (ready..self.rows + ready).filter_map(|row| u32::try_from(row).ok());
-            self.batches.push(take_record_batch(&sorted, &UInt32Array::from_iter_values(latest))?);
+            self.batches.push(latest);
         }
-        Ok((sorted.slice(0, ready), inputs))
+        Ok((ready, inputs))
     }
+}
+
+/// The rows of some batches in the order of their time; those of the same time stay in the order that they have. The first
+/// batch has the earliest `ready`, the second the others, and nothing else in memory.
+fn sorted(batches: &[RecordBatch], ready: usize) -> Result<(RecordBatch, RecordBatch), ArrowError> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let count = u32::try_from(rows).map_err(|_| ArrowError::ComputeError("too many rows".into()))?;
+    let all_times = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(times(batch)));
+    let mut order: Vec<(i64, u32)> = all_times.zip(0..count).collect();
+    let in_order = order.is_sorted();
+    if !in_order {
+        order.sort_unstable();
+    }
+    let order: UInt32Array = order.into_iter().map(|(_, row)| row).collect();
+    let (first, rest) = (order.slice(0, ready), order.slice(ready, rows - ready));
+    let Some(schema) = batches.first().map(RecordBatch::schema) else {
+        return Ok((
+            RecordBatch::new_empty(Arc::clone(&SCHEMA.arrow)),
+            RecordBatch::new_empty(Arc::clone(&SCHEMA.arrow)),
+        ));
+    };
+    // Lists may be numbered in some batches, as logs give them, and stand in the rows of others, as files do.
+    let alike = batches.iter().all(|batch| batch.schema_ref() == &schema);
+    let column = |at: usize| -> Result<(ArrayRef, ArrayRef), ArrowError> {
+        let own: Vec<ArrayRef> = batches.iter().map(|batch| Arc::clone(batch.column(at))).collect();
+        let own = if alike { own } else { own.iter().map(unpacked_column).collect::<Result<_, _>>()? };
+        let whole = concat(&own.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+        let first = if in_order { whole.slice(0, ready) } else { take(&whole, &first, None)? };
+        Ok((first, compact(&take(&whole, &rest, None)?)?))
+    };
+    let columns: Vec<(ArrayRef, ArrayRef)> =
+        (0..schema.fields().len()).into_par_iter().with_max_len(1).map(column).collect::<Result<_, _>>()?;
+    let (first, rest): (Vec<ArrayRef>, Vec<ArrayRef>) = columns.into_iter().unzip();
+    let schema = if alike { schema } else { Arc::clone(&SCHEMA.arrow) };
+    Ok((RecordBatch::try_new(Arc::clone(&schema), first)?, RecordBatch::try_new(schema, rest)?))
 }
 
 /// Times of a batch of all columns, whose first is the time.
@@ -108,21 +143,6 @@ fn times(batch: &RecordBatch) -> impl Fn(usize) -> i64 + '_ {
     let times = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
     // Rows without a time come last.
     move |row| times.filter(|times| times.is_valid(row)).map_or(i64::MAX, |times| times.value(row))
-}
-
-/// The rows in the order of their time; those of the same time stay in the order that they have.
-fn by_time(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let order = {
-        let time = times(batch);
-        let rows = u32::try_from(batch.num_rows()).map_err(|_| ArrowError::ComputeError("too many rows".into()))?;
-        let mut order: Vec<(i64, u32)> = (0..rows).map(|row| (time(row as usize), row)).collect();
-        if order.is_sorted() {
-            return Ok(batch.clone());
-        }
-        order.sort_unstable();
-        order.into_iter().map(|(_, row)| row).collect::<UInt32Array>()
-    };
-    take_record_batch(batch, &order)
 }
 
 /// A file that is being written, in the order of time.
@@ -171,9 +191,11 @@ impl Run {
 
     pub(super) fn write(&mut self, batch: &RecordBatch, inputs: &BTreeSet<usize>) -> Result<(), SegmentError> {
         let Some(last) = batch.num_rows().checked_sub(1) else { return Ok(()) };
-        self.coverage.count(batch).map_err(ArrowError::from)?;
-        self.workloads.learn(batch).map_err(ArrowError::from)?;
-        self.writer.write(batch)?;
+        let Self { writer, coverage, workloads, .. } = self;
+        let tell = || coverage.count(batch).and_then(|()| workloads.learn(batch)).map_err(ArrowError::from);
+        let (told, written) = rayon::join(tell, || writer.write(batch));
+        told?;
+        written?;
         self.last = times(batch)(last);
         self.rows += batch.num_rows() as u64;
         self.inputs.extend(inputs);

@@ -131,7 +131,16 @@ impl ArchiveWriter {
     /// # Errors
     /// When they cannot be written.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArchiveError> {
-        let each = batch.get_array_memory_size() / batch.num_rows().max(1);
+        self.add_lines(batch, 0)
+    }
+
+    /// Likewise, from so many bytes of lines; rows may share lists then ([`crate::dictionary`]), which they do not once
+    /// they are written, and are as large as what was said of them.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_lines(&mut self, batch: &RecordBatch, bytes: usize) -> Result<(), ArchiveError> {
+        let each = batch.get_array_memory_size().max(bytes) / batch.num_rows().max(1);
         let block = self.limits.block_rows.max(1);
         for start in (0..batch.num_rows()).step_by(block) {
             self.add_some(&batch.slice(start, block.min(batch.num_rows() - start)), each)?;

@@ -6,9 +6,9 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, RecordBatch, StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeBinaryBuilder, StringArray, StringBuilder,
 };
-use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -17,10 +17,11 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use crate::columns::{COLUMNS, Column, ColumnId, Type};
+use crate::dictionary::unpacked_column;
 use crate::schema::{SCHEMA, arrow_field};
 
 /// Rows of a row group.
-const GROUP_ROWS: usize = 256 * 1024;
+pub(super) const GROUP_ROWS: usize = 256 * 1024;
 
 /// Rows of a page: what the page index tells apart.
 pub(super) const PAGE_ROWS: usize = 32 * 1024;
@@ -44,15 +45,7 @@ pub(super) const UUID_TEXT: &str = "uuid_text";
 
 /// The columns of a file.
 pub static COLUMNS_OF_FILE: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let mut fields = Vec::with_capacity(SCHEMA.arrow.fields().len() + 1);
-    for field in SCHEMA.arrow.fields() {
-        if field.name() == UUID {
-            fields.push(Field::new(UUID, DataType::FixedSizeBinary(16), true));
-            fields.push(Field::new(UUID_TEXT, DataType::Utf8, true));
-        } else {
-            fields.push(field.as_ref().clone());
-        }
-    }
+    let fields: Vec<FieldRef> = SCHEMA.arrow.fields().iter().flat_map(fields_of_file).collect();
     Arc::new(ArrowSchema::new(fields))
 });
 
@@ -67,7 +60,6 @@ pub(super) fn properties(by_time: bool) -> Result<WriterProperties, ParquetError
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_created_by(concat!("lookback ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         // Lists as the Parquet specification has them: `list.element`, where Arrow says `item`.
         .set_coerce_types(true)
@@ -100,20 +92,24 @@ pub(super) fn properties(by_time: bool) -> Result<WriterProperties, ParquetError
     Ok(properties.build())
 }
 
-/// A batch of stored columns as it stands in a file.
-pub(super) fn to_file(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
-    let mut columns = Vec::with_capacity(batch.num_columns() + 1);
-    for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
-        match array.as_string_opt::<i32>() {
-            Some(texts) if field.name() == UUID => {
-                let (bytes, others) = split(texts)?;
-                columns.push(Arc::new(bytes) as ArrayRef);
-                columns.push(Arc::new(others));
-            }
-            _ => columns.push(Arc::clone(array)),
-        }
+/// The columns of a file that a column of a batch becomes.
+pub(super) fn fields_of_file(field: &FieldRef) -> Vec<FieldRef> {
+    if field.name() != UUID {
+        return vec![Arc::clone(field)];
     }
-    RecordBatch::try_new(Arc::clone(&COLUMNS_OF_FILE), columns)
+    let bytes = Field::new(UUID, DataType::FixedSizeBinary(16), true);
+    vec![Arc::new(bytes), Arc::new(Field::new(UUID_TEXT, DataType::Utf8, true))]
+}
+
+/// A column of a batch as it stands in a file: the arrays of [`fields_of_file`].
+pub(super) fn to_file(name: &str, array: &ArrayRef) -> Result<Vec<ArrayRef>, ArrowError> {
+    match array.as_string_opt::<i32>() {
+        Some(texts) if name == UUID => {
+            let (bytes, others) = split(texts)?;
+            Ok(vec![Arc::new(bytes), Arc::new(others)])
+        }
+        _ => Ok(vec![unpacked_column(array)?]),
+    }
 }
 
 fn split(texts: &StringArray) -> Result<(FixedSizeBinaryArray, StringArray), ArrowError> {
