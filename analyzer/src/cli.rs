@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use lookback_question::window::Asked;
 
+use crate::observe;
 use crate::render::Format;
 
 /// Answer, after the fact, what a Kubernetes network did.
@@ -29,6 +30,10 @@ pub(crate) enum Command {
     #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Run SQL over flows, lost_events and the tables derived from them
     Sql(Box<Sql>),
+    /// Print flows as `hubble observe` does, from files
+    ///
+    /// Takes its filter flags and prints its formats. Reports of lost events come unless something is asked about flows.
+    Observe,
     /// Write logs into an archive: Parquet by day, hour and node
     ///
     /// May be run again: a log that is there already, under whatever name, is skipped, and of one that has grown only what
@@ -52,6 +57,78 @@ pub(crate) enum Command {
 pub(crate) enum ArchiveCommand {
     /// Rows, bytes and time covered: in all, by node, by day, by column
     Stats(Stats),
+}
+
+/// What `observe` takes besides the flags that filter.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Debug, Args)]
+pub(crate) struct Observe {
+    /// Files, folders, patterns, archives, or - for standard input
+    #[arg(value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// Only the oldest so many events
+    #[arg(long, value_name = "N", conflicts_with_all = ["last", "all"], help_heading = "Selection")]
+    pub first: Option<usize>,
+    /// Only the newest so many events
+    #[arg(long, value_name = "N", help_heading = "Selection")]
+    pub last: Option<usize>,
+    /// All events, which is what there is without --first or --last
+    #[arg(long, conflicts_with = "last", help_heading = "Selection")]
+    pub all: bool,
+    /// From this moment on: 2026-03-01T10:00:00Z, 2026-03-01, or a duration before now
+    #[arg(long, value_name = "TIME", help_heading = "Selection")]
+    pub since: Option<String>,
+    /// Up to this moment
+    #[arg(long, value_name = "TIME", help_heading = "Selection")]
+    pub until: Option<String>,
+    /// The order of events: of one file its own, of several by time
+    #[arg(long, value_name = "ORDER", help_heading = "Selection")]
+    pub sort: Option<Sort>,
+    /// How to write events
+    #[arg(short, long, value_name = "FORMAT", default_value = "compact", help_heading = "Output")]
+    pub output: observe::Format,
+    /// How to write times, which are always UTC
+    #[arg(long, value_name = "FORMAT", default_value = "StampMilli", help_heading = "Output")]
+    pub time_format: observe::TimeFormat,
+    /// Show the observing node
+    #[arg(long, help_heading = "Output")]
+    pub print_node_name: bool,
+    /// Show the policies that allowed or denied
+    #[arg(long, help_heading = "Output")]
+    pub print_policy_names: bool,
+    /// Names of pods, services and domains instead of addresses
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", action = clap::ArgAction::Set, help_heading = "Output")]
+    pub ip_translation: bool,
+    /// Addresses instead of names
+    #[arg(long, help_heading = "Output")]
+    pub numeric: bool,
+    /// Colours
+    #[arg(long, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    pub color: Colour,
+    /// Print the filters that the flags make, and nothing else
+    #[arg(long, help_heading = "Output")]
+    pub print_raw_filters: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+/// The order of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Sort {
+    /// As they stand, file after file
+    File,
+    /// By time, over all files
+    Time,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    Always,
+    Never,
 }
 
 #[derive(Debug, Args)]

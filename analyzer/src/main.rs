@@ -9,6 +9,7 @@ mod evidence;
 mod export;
 mod import;
 mod load;
+mod observe;
 mod read;
 mod render;
 mod seen;
@@ -44,15 +45,18 @@ fn run() -> Result<Outcome> {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let catalogue = Catalogue::load(&Catalogue::folders(&ask::query_folders(&arguments)))?;
     let command = Cli::command().mut_subcommand("ask", |ask| ask::with_questions(ask, &catalogue));
+    let command = command.mut_subcommand("observe", observe::with_flags);
     let matches = match command.try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return ask::unknown_question(&error).map_or_else(|| error.exit(), Err),
     };
-    if let Some(("ask", matches)) = matches.subcommand() {
-        return ask::run(matches, &catalogue);
+    match matches.subcommand() {
+        Some(("ask", matches)) => return ask::run(matches, &catalogue),
+        Some(("observe", matches)) => return observe::run(matches),
+        _ => {}
     }
     match Cli::from_arg_matches(&matches)?.command {
-        Command::Ask => Ok(Outcome::Answered),
+        Command::Ask | Command::Observe => Ok(Outcome::Answered),
         Command::Sql(args) => sql::run(&args, &catalogue),
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),

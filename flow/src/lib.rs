@@ -10,6 +10,7 @@
 //! | [`protobuf`] | Hubble's API messages ↔ rows |
 //! | [`segment`] | Parquet files ↔ rows |
 //! | [`archive`] | a folder of them: layout, import without half files, order of time |
+//! | [`filter`] | Hubble's flow filters, decided column by column |
 //! | [`coverage`] | what some rows cover: nodes, time, losses |
 //! | [`rows`], [`view`] | building batches, reading them row by row |
 //! | [`derive`](mod@derive) | direction, client and server, and other columns computed from stored ones |
@@ -21,6 +22,7 @@ pub mod coverage;
 pub mod derive;
 pub mod dictionary;
 mod extra;
+pub mod filter;
 pub mod guard;
 pub mod inputs;
 pub mod json;

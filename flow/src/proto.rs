@@ -10,6 +10,7 @@
 /// Package `flow`: flows, lost events, agent events, debug events and the flow filter.
 pub mod flow {
     include!(concat!(env!("OUT_DIR"), "/flow.rs"));
+    include!(concat!(env!("OUT_DIR"), "/flow.serde.rs"));
 }
 
 /// Package `relay`: states of the nodes behind hubble-relay.

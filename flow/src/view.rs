@@ -99,6 +99,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether all values of a column are numbered; one that the batch lacks has none.
+    pub(crate) fn is_numbered(&self, id: ColumnId) -> bool {
+        matches!(self.values(id), None | Some(Values::Name { .. } | Values::List { keys: Some(_), .. }))
+    }
+
     /// The value of a numeric, boolean or time column, as a whole number.
     #[must_use]
     pub fn number(&self, id: ColumnId, row: usize) -> Option<i128> {

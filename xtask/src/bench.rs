@@ -77,6 +77,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let others = others.flat_map(|rivals| rivals.of_logs(question, &logs)).collect();
         bench.row(question, bench.asked(question, &logs), others, || Ok(()))?;
     }
+    let observe = bench.ours(&["observe", "--verdict", "DROPPED", "-o", "json", &logs]);
+    bench.row("observe: drops as JSON", observe, Vec::new(), || Ok(()))?;
     let others = rivals.iter().flat_map(|rivals| rivals.of_import(&logs, &sorted)).collect();
     let import = bench.ours(&["import", "-q", &logs, "-o", &archive]);
     bench.row("import", import, others, || remove(&archive))?;

@@ -9,6 +9,7 @@ mod hostile;
 mod import;
 mod inputs;
 mod mistakes;
+mod observe;
 mod own_questions;
 mod windows;
 

@@ -1,0 +1,550 @@
+//! The fields of a filter, each with its rule: `docs/observe.md` tells them.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use arrow::array::{Array as _, AsArray, StructArray};
+use regex::Regex;
+
+use super::FilterError;
+use super::condition::Condition;
+use super::names::{Namespaced, NodeName, fqdn};
+use super::selector::{Selector, within};
+use crate::columns::ColumnId;
+use crate::proto::flow::{
+    AgentEventType, DebugEventType, DropReason, EventTypeFilter, FlowFilter, IpVersion, TcpFlags, TrafficDirection,
+    Verdict, Workload,
+};
+use crate::schema::presence_bit;
+use crate::view::View;
+
+/// Event types of what is no flow, and of records of layer 7.
+const DEBUG: i32 = 2;
+const AGENT: i32 = 130;
+const L7: i32 = 129;
+
+/// The ids of columns, looked up once.
+struct Columns {
+    kind: ColumnId,
+    messages: ColumnId,
+    verdict: ColumnId,
+    l7_protocol: ColumnId,
+    l4_protocol: ColumnId,
+    is_reply: ColumnId,
+    event_type: ColumnId,
+    event_sub_type: ColumnId,
+    agent_event_type: ColumnId,
+    debug_event_type: ColumnId,
+    http_url: ColumnId,
+    http_headers: ColumnId,
+    interface_index: ColumnId,
+    interface_name: ColumnId,
+}
+
+fn id(name: &str) -> ColumnId {
+    ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"))
+}
+
+static COLUMNS: LazyLock<Columns> = LazyLock::new(|| Columns {
+    kind: id("kind"),
+    messages: id("messages"),
+    verdict: id("verdict"),
+    l7_protocol: id("l7_protocol"),
+    l4_protocol: id("l4_protocol"),
+    is_reply: id("is_reply"),
+    event_type: id("event_type"),
+    event_sub_type: id("event_sub_type"),
+    agent_event_type: id("agent_event_type"),
+    debug_event_type: id("debug_event_type"),
+    http_url: id("http_url"),
+    http_headers: id("http_headers"),
+    interface_index: id("interface_index"),
+    interface_name: id("interface_name"),
+});
+
+/// The conditions of a filter; all must hold. Whether reports of lost events are of any event type depends on who asks.
+pub(super) fn conditions(filter: &FlowFilter, lost_match_types: bool) -> Result<Vec<Condition>, FilterError> {
+    let mut all = Vec::new();
+    source_and_destination(filter, &mut all)?;
+    datapath(filter, &mut all)?;
+    layer_7(filter, &mut all)?;
+    if let Some(experimental) = &filter.experimental
+        && !experimental.cel_expression.is_empty()
+    {
+        return Err(field("experimental.cel_expression", "CEL is not understood by this version"));
+    }
+    // All of these ask about flows, but for the type of an event and labels that must not be there.
+    let asks_flows = !all.is_empty();
+    if !filter.event_type.is_empty() {
+        all.push(event_type(&filter.event_type, lost_match_types));
+    }
+    labels(filter, &mut all)?;
+    if asks_flows {
+        let kind = COLUMNS.kind;
+        all.insert(0, Condition::text(kind, |kind| kind.is_none_or(|kind| kind == "flow")));
+    }
+    Ok(all)
+}
+
+fn field(field: &'static str, why: impl Into<String>) -> FilterError {
+    FilterError::Field { field, why: why.into() }
+}
+
+/// Parses the values of a field.
+fn parsed<T>(
+    name: &'static str,
+    values: &[String],
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, FilterError> {
+    values.iter().map(|value| parse(value).map_err(|why| field(name, why))).collect()
+}
+
+fn is_empty<T>(values: &[T]) -> bool {
+    values.is_empty()
+}
+
+/// Both ends of a flow: addresses, pods, services, names, identities, workloads, clusters, ports.
+fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterError> {
+    for (name, column, values) in [
+        ("source_ip", "source_ip", &filter.source_ip),
+        ("source_ip_xlated", "source_ip_xlated", &filter.source_ip_xlated),
+        ("destination_ip", "destination_ip", &filter.destination_ip),
+    ] {
+        if !is_empty(values) {
+            let ranges = parsed(name, values, address)?;
+            all.push(Condition::text(id(column), move |text| {
+                text.is_some_and(|text| ranges.iter().any(|range| range.has(text)))
+            }));
+        }
+    }
+    for (name, namespace, own, values) in [
+        ("source_pod", "source_namespace", "source_pod", &filter.source_pod),
+        ("destination_pod", "destination_namespace", "destination_pod", &filter.destination_pod),
+        ("source_service", "source_service_namespace", "source_service_name", &filter.source_service),
+        (
+            "destination_service",
+            "destination_service_namespace",
+            "destination_service_name",
+            &filter.destination_service,
+        ),
+    ] {
+        if !is_empty(values) {
+            let names = parsed(name, values, Namespaced::parse)?;
+            let (namespace, own) = (id(namespace), id(own));
+            all.push(Condition::new([namespace, own], move |view, row| {
+                let text = |column| view.text(column, row).unwrap_or_default();
+                names.iter().any(|name| name.matches(text(namespace), text(own)))
+            }));
+        }
+    }
+    for (name, column, values) in [
+        ("source_fqdn", "source_names", &filter.source_fqdn),
+        ("destination_fqdn", "destination_names", &filter.destination_fqdn),
+    ] {
+        if !is_empty(values) {
+            let patterns = parsed(name, values, fqdn)?;
+            let column = id(column);
+            all.push(Condition::new([column], move |view, row| {
+                let names = view.texts(column, row);
+                let mut names = names.iter().flatten().flatten();
+                names.any(|name| patterns.iter().any(|pattern| pattern.is_match(name)))
+            }));
+        }
+    }
+    for (column, values) in
+        [("source_identity", &filter.source_identity), ("destination_identity", &filter.destination_identity)]
+    {
+        if !is_empty(values) {
+            all.push(number(id(column), values.iter().map(|value| i128::from(*value)).collect()));
+        }
+    }
+    for (column, values) in
+        [("source_workloads", &filter.source_workload), ("destination_workloads", &filter.destination_workload)]
+    {
+        if !is_empty(values) {
+            all.push(workload(id(column), values.clone()));
+        }
+    }
+    for (name, column, values) in [
+        ("source_cluster_name", "source_cluster_name", &filter.source_cluster_name),
+        ("destination_cluster_name", "destination_cluster_name", &filter.destination_cluster_name),
+    ] {
+        if values.iter().any(String::is_empty) {
+            return Err(field(name, "is empty"));
+        }
+        exactly(column, values, all);
+    }
+    for (name, column, values) in [
+        ("source_port", "source_port", &filter.source_port),
+        ("destination_port", "destination_port", &filter.destination_port),
+    ] {
+        if !is_empty(values) {
+            let ports = parsed(name, values, |text| {
+                text.parse::<u16>().map(i128::from).map_err(|_| format!("{text:?} is no port"))
+            })?;
+            all.push(number(id(column), ports));
+        }
+    }
+    Ok(())
+}
+
+/// What the datapath tells of a flow.
+fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterError> {
+    let columns = &*COLUMNS;
+    exactly("uuid", &filter.uuid, all);
+    exactly("trace_id", &filter.trace_id, all);
+    one_of("verdict", &filter.verdict, |number| Verdict::try_from(number).ok().map(|value| value.as_str_name()), all);
+    one_of("traffic_direction", &filter.traffic_direction, direction, all);
+    one_of("ip_version", &filter.ip_version, |n| IpVersion::try_from(n).ok().map(|value| value.as_str_name()), all);
+    if !is_empty(&filter.drop_reason_desc) {
+        one_of("drop_reason_desc", &filter.drop_reason_desc, reason, all);
+        all.push(Condition::text(columns.verdict, |verdict| verdict == Some("DROPPED")));
+    }
+    if !is_empty(&filter.ip_trace_id) {
+        all.push(number(id("ip_trace_id"), filter.ip_trace_id.iter().map(|id| i128::from(*id)).collect()));
+    }
+    if !is_empty(&filter.interface) {
+        let wanted = filter.interface.clone();
+        let Columns { interface_index, interface_name, .. } = *columns;
+        all.push(present("flow.interface"));
+        all.push(Condition::new([interface_index, interface_name], move |view, row| {
+            let index = view.number(interface_index, row).unwrap_or_default();
+            let name = view.text(interface_name, row).unwrap_or_default();
+            let fits = |index_wanted: u32, name_wanted: &str| {
+                (index_wanted == 0 || index == i128::from(index_wanted))
+                    && (name_wanted.is_empty() || name == name_wanted)
+            };
+            wanted.iter().any(|interface| fits(interface.index, &interface.name))
+        }));
+    }
+    if !is_empty(&filter.protocol) {
+        all.push(protocol(&filter.protocol)?);
+    }
+    if !is_empty(&filter.reply) {
+        let wanted = filter.reply.clone();
+        let Columns { is_reply, verdict, .. } = *columns;
+        all.push(Condition::new([is_reply, verdict], move |view, row| {
+            let known = view.number(is_reply, row).map(|reply| reply != 0);
+            // The UI asks for requests, dropped ones among them, which nobody knows to be one.
+            let reply = known.or_else(|| (view.text(verdict, row) == Some("DROPPED")).then_some(false));
+            reply.is_some_and(|reply| wanted.contains(&reply))
+        }));
+    }
+    if !is_empty(&filter.encrypted) {
+        let (wanted, encrypted) = (filter.encrypted.clone(), id("ip_encrypted"));
+        all.push(Condition::new([encrypted], move |view, row| {
+            wanted.contains(&view.number(encrypted, row).is_some_and(|encrypted| encrypted != 0))
+        }));
+    }
+    if !is_empty(&filter.tcp_flags) {
+        let wanted: Vec<Vec<&str>> = filter.tcp_flags.iter().map(flags).collect();
+        all.push(Condition::text(id("tcp_flags"), move |text| {
+            let Some(text) = text else { return false };
+            let set: HashSet<&str> = text.split(", ").collect();
+            wanted.iter().any(|flags| flags.iter().all(|flag| set.contains(flag)))
+        }));
+    }
+    if !is_empty(&filter.node_name) {
+        let names = parsed("node_name", &filter.node_name, NodeName::parse)?;
+        // The envelope's name is not the flow's.
+        all.push(present("flow.node_name"));
+        all.push(Condition::text(id("node_name"), move |name| {
+            names.iter().any(|pattern| pattern.matches(name.unwrap_or_default()))
+        }));
+    }
+    Ok(())
+}
+
+/// Records of layer 7.
+fn layer_7(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterError> {
+    let Columns { l7_protocol, http_url, http_headers, .. } = *COLUMNS;
+    let is = |protocol: &'static str| Condition::text(l7_protocol, move |found| found == Some(protocol));
+    for (name, given) in [
+        ("http_status_code", !is_empty(&filter.http_status_code)),
+        ("http_method", !is_empty(&filter.http_method)),
+        ("http_path", !is_empty(&filter.http_path)),
+        ("http_url", !is_empty(&filter.http_url)),
+        ("http_header", !is_empty(&filter.http_header)),
+    ] {
+        if given {
+            let of_l7 = |kind: &EventTypeFilter| kind.r#type == L7;
+            if !is_empty(&filter.event_type) && !filter.event_type.iter().any(of_l7) {
+                return Err(field(name, "asks for records of layer 7, which event_type leaves out"));
+            }
+            all.push(is("http"));
+        }
+    }
+    let regexes = |name, values: &[String]| {
+        parsed(name, values, |text| Regex::new(text).map_err(|_| format!("{text:?} is no regular expression")))
+    };
+    if !is_empty(&filter.dns_query) {
+        let patterns = regexes("dns_query", &filter.dns_query)?;
+        all.push(is("dns"));
+        all.push(Condition::text(id("dns_query"), move |query| {
+            patterns.iter().any(|pattern| pattern.is_match(query.unwrap_or_default()))
+        }));
+    }
+    if !is_empty(&filter.http_status_code) {
+        let codes = parsed("http_status_code", &filter.http_status_code, status)?;
+        let code = id("http_code");
+        all.push(Condition::new([code], move |view, row| {
+            let found = view.number(code, row).filter(|code| *code != 0).map(|code| format!("{code:03}"));
+            let fits = |(start, is_prefix): &(String, bool), found: &str| {
+                if *is_prefix { found.starts_with(start) } else { found == start }
+            };
+            found.is_some_and(|found| codes.iter().any(|code| fits(code, &found)))
+        }));
+    }
+    if !is_empty(&filter.http_method) {
+        let methods = filter.http_method.clone();
+        all.push(Condition::text(id("http_method"), move |found| {
+            methods.iter().any(|method| method.eq_ignore_ascii_case(found.unwrap_or_default()))
+        }));
+    }
+    if !is_empty(&filter.http_url) {
+        let patterns = regexes("http_url", &filter.http_url)?;
+        all.push(Condition::text(http_url, move |url| {
+            url.is_some_and(|url| patterns.iter().any(|pattern| pattern.is_match(url)))
+        }));
+    }
+    if !is_empty(&filter.http_path) {
+        let patterns = regexes("http_path", &filter.http_path)?;
+        all.push(Condition::text(http_url, move |url| {
+            let path = url.and_then(path);
+            path.is_some_and(|path| patterns.iter().any(|pattern| pattern.is_match(&path)))
+        }));
+    }
+    if !is_empty(&filter.http_header) {
+        let wanted = filter.http_header.clone();
+        all.push(Condition::new([http_headers], move |view, row| {
+            let Some(headers) = view.structs(http_headers, row) else { return false };
+            pairs(&headers, "key", "value")
+                .any(|(key, value)| wanted.iter().any(|header| header.key == key && header.value == value))
+        }));
+    }
+    Ok(())
+}
+
+/// Labels of both ends and of nodes; what has none has no label.
+fn labels(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterError> {
+    for (name, column, values) in [
+        ("source_label", "source_labels", &filter.source_label),
+        ("destination_label", "destination_labels", &filter.destination_label),
+        ("node_labels", "node_labels", &filter.node_labels),
+    ] {
+        if is_empty(values) {
+            continue;
+        }
+        let selectors = parsed(name, values, Selector::parse)?;
+        let column = id(column);
+        all.push(Condition::new([column], move |view, row| {
+            let labels = view.texts(column, row);
+            let labels = labels.iter().flatten().flatten();
+            selectors.iter().any(|selector| selector.matches(&labels))
+        }));
+    }
+    Ok(())
+}
+
+fn event_type(wanted: &[EventTypeFilter], lost_match: bool) -> Condition {
+    let wanted = wanted.to_vec();
+    let Columns { kind, event_type, event_sub_type, agent_event_type, debug_event_type, .. } = *COLUMNS;
+    let columns = [kind, event_type, event_sub_type, agent_event_type, debug_event_type];
+    Condition::new(columns, move |view, row| {
+        let named =
+            |column, number: fn(&str) -> Option<i32>| view.text(column, row).and_then(number).unwrap_or_default();
+        let number = |column| view.number(column, row).and_then(|number| i32::try_from(number).ok());
+        let (found, sub_type) = match view.text(kind, row).unwrap_or("flow") {
+            "lost_events" => return lost_match,
+            "agent_event" => {
+                (AGENT, named(agent_event_type, |name| AgentEventType::from_str_name(name).map(i32::from)))
+            }
+            "debug_event" => {
+                (DEBUG, named(debug_event_type, |name| DebugEventType::from_str_name(name).map(i32::from)))
+            }
+            "flow" => match number(event_type) {
+                Some(found) => (found, number(event_sub_type).unwrap_or_default()),
+                None => return false,
+            },
+            _ => return false,
+        };
+        wanted.iter().any(|wanted| {
+            (wanted.r#type == 0 || wanted.r#type == found) && (!wanted.match_sub_type || wanted.sub_type == sub_type)
+        })
+    })
+}
+
+fn protocol(wanted: &[String]) -> Result<Condition, FilterError> {
+    let (mut layer_4, mut layer_7): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    for name in wanted {
+        match name.to_ascii_lowercase().as_str() {
+            "icmp" => layer_4.extend(["ICMPv4", "ICMPv6"]),
+            "icmpv4" => layer_4.push("ICMPv4"),
+            "icmpv6" => layer_4.push("ICMPv6"),
+            "tcp" => layer_4.push("TCP"),
+            "udp" => layer_4.push("UDP"),
+            "sctp" => layer_4.push("SCTP"),
+            "vrrp" => layer_4.push("VRRP"),
+            "igmp" => layer_4.push("IGMP"),
+            "dns" => layer_7.push("dns"),
+            "http" => layer_7.push("http"),
+            "kafka" => layer_7.push("kafka"),
+            _ => return Err(field("protocol", format!("{name:?} is no protocol that is known"))),
+        }
+    }
+    let Columns { l4_protocol, l7_protocol, .. } = *COLUMNS;
+    Ok(Condition::new([l4_protocol, l7_protocol], move |view, row| {
+        let is = |column, names: &[&str]| view.text(column, row).is_some_and(|name| names.contains(&name));
+        is(l4_protocol, &layer_4) || is(l7_protocol, &layer_7)
+    }))
+}
+
+fn workload(column: ColumnId, wanted: Vec<Workload>) -> Condition {
+    Condition::new([column], move |view, row| {
+        let Some(workloads) = view.structs(column, row) else { return false };
+        let fits = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+        pairs(&workloads, "name", "kind")
+            .any(|(name, kind)| wanted.iter().any(|wanted| fits(&wanted.name, name) && fits(&wanted.kind, kind)))
+    })
+}
+
+/// Two texts of each item of a list; a missing one is empty.
+fn pairs<'a>(items: &'a StructArray, first: &str, second: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let texts = |name| items.column_by_name(name).and_then(|texts| texts.as_string_opt::<i32>());
+    let (first, second) = (texts(first), texts(second));
+    let at = |texts: Option<&'a arrow::array::StringArray>, row: usize| {
+        texts.filter(|texts| texts.is_valid(row)).map_or("", |texts| texts.value(row))
+    };
+    (0..items.len()).map(move |row| (at(first, row), at(second, row)))
+}
+
+/// A text column must have one of these values.
+fn exactly(column: &str, values: &[String], all: &mut Vec<Condition>) {
+    if !values.is_empty() {
+        let values: HashSet<String> = values.iter().cloned().collect();
+        all.push(Condition::text(id(column), move |text| text.is_some_and(|text| values.contains(text))));
+    }
+}
+
+/// A column of names of an enum must have one of these; 0 is its default, which is not written.
+fn one_of(column: &str, numbers: &[i32], name: impl Fn(i32) -> Option<&'static str>, all: &mut Vec<Condition>) {
+    if !numbers.is_empty() {
+        let text = |number: &i32| name(*number).map_or_else(|| number.to_string(), str::to_owned);
+        let default = numbers.contains(&0);
+        let names: HashSet<String> = numbers.iter().filter(|number| **number != 0).map(text).collect();
+        all.push(Condition::text(id(column), move |found| found.map_or(default, |found| names.contains(found))));
+    }
+}
+
+fn number(column: ColumnId, wanted: Vec<i128>) -> Condition {
+    Condition::new([column], move |view: &View<'_>, row| {
+        view.number(column, row).is_some_and(|number| wanted.contains(&number))
+    })
+}
+
+/// A message or field must be there.
+fn present(path: &str) -> Condition {
+    let messages = COLUMNS.messages;
+    let bit = presence_bit(path).map_or(0, |bit| 1i128 << bit);
+    // Batches made elsewhere do not tell.
+    Condition::new([messages], move |view, row| view.number(messages, row).is_none_or(|present| present & bit != 0))
+}
+
+fn direction(number: i32) -> Option<&'static str> {
+    TrafficDirection::try_from(number).ok().map(|value| value.as_str_name())
+}
+
+fn reason(number: i32) -> Option<&'static str> {
+    DropReason::try_from(number).ok().map(|value| value.as_str_name())
+}
+
+/// An address, which is compared as text, or a range of them.
+enum Address {
+    One(String),
+    Range(IpAddr, u32),
+}
+
+impl Address {
+    fn has(&self, text: &str) -> bool {
+        match self {
+            Self::One(address) => address == text,
+            Self::Range(network, bits) => text.parse().is_ok_and(|address| within(address, *network, *bits)),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    let parse = |address: &str| address.parse::<IpAddr>().map_err(|_| format!("{text:?} is no address"));
+    let Some((network, bits)) = text.split_once('/') else {
+        return parse(text).map(|_| Address::One(text.to_owned()));
+    };
+    let network = parse(network)?;
+    let most = if network.is_ipv4() { 32 } else { 128 };
+    let is_plain = bits == "0" || !bits.starts_with(['0', '+']);
+    let bits = bits.parse::<u32>().ok().filter(|bits| is_plain && *bits <= most);
+    Ok(Address::Range(network, bits.ok_or_else(|| format!("{text:?} is no range of addresses"))?))
+}
+
+/// A status, or how it begins.
+fn status(text: &str) -> Result<(String, bool), String> {
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let begins_well = text.starts_with(['1', '2', '3', '4', '5']);
+    match text.strip_suffix('+') {
+        Some(start) if begins_well && matches!(start.len(), 1 | 2) && is_digits(start) => Ok((start.to_owned(), true)),
+        None if begins_well && text.len() == 3 && is_digits(text) => Ok((text.to_owned(), false)),
+        _ => Err(format!("{text:?} is no HTTP status; it must be like 404, 4+ or 50+")),
+    }
+}
+
+/// The path of a URL as a request has it, decoded: an absolute one, or one that begins with a slash.
+fn path(url: &str) -> Option<Cow<'_, str>> {
+    if url.bytes().any(|byte| byte.is_ascii_control()) {
+        return None;
+    }
+    let url = url.split_once('?').map_or(url, |(before, _)| before);
+    let path = if url == "*" || url.starts_with('/') {
+        url
+    } else {
+        let (scheme, rest) = url.split_once(':')?;
+        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        let rest = rest.strip_prefix('/').filter(|_| is_scheme)?;
+        match rest.strip_prefix('/') {
+            Some(authority) => authority.find('/').map_or("", |at| authority.get(at..).unwrap_or_default()),
+            None => url.get(url.len() - rest.len() - 1..)?,
+        }
+    };
+    decoded(path)
+}
+
+/// A text in which `%2F` stands for a slash; `None` where a percent sign stands for nothing.
+fn decoded(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(text.into());
+    }
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(part.get(2..)?.as_bytes());
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned().into())
+}
+
+fn flags(flags: &TcpFlags) -> Vec<&'static str> {
+    let set = [
+        (flags.syn, "SYN"),
+        (flags.ack, "ACK"),
+        (flags.rst, "RST"),
+        (flags.fin, "FIN"),
+        (flags.psh, "PSH"),
+        (flags.urg, "URG"),
+        (flags.ece, "ECE"),
+        (flags.cwr, "CWR"),
+        (flags.ns, "NS"),
+    ];
+    set.into_iter().filter(|(is_set, _)| *is_set).map(|(_, name)| name).collect()
+}
