@@ -28,7 +28,10 @@ pub(crate) use print::{Format, TimeFormat};
 
 /// Adds the flags that filter.
 pub(crate) fn with_flags(command: Command) -> Command {
-    flags::with_flags(cli::Observe::augment_args(command))
+    // The description of `cli::Observe` would stand for the command's.
+    let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
+    let command = flags::with_flags(cli::Observe::augment_args(command));
+    command.about(about.unwrap_or_default()).long_about(long_about.unwrap_or_default())
 }
 
 /// Prints the events that were asked for.
@@ -154,8 +157,9 @@ impl Observer<'_> {
                 return Ok(());
             }
             Opened::Parquet(path) => {
+                let wanted = Wanted { needles: self.filters.needles(), exactly: true, ..Wanted::default() };
                 let read = SegmentFile::open(&path).map_err(anyhow::Error::from).and_then(|file| {
-                    for batch in file.read(&columns(), &Wanted::default(), None)? {
+                    for batch in file.read(&columns(), &wanted, None)? {
                         self.batch(&batch?)?;
                     }
                     Ok(())
@@ -170,7 +174,7 @@ impl Observer<'_> {
             }
             Opened::Lines(chunks) => chunks,
         };
-        let wants = Wants { columns: columns(), needles: Vec::new(), counts: false, learns: false };
+        let wants = Wants { columns: columns(), needles: self.filters.needles(), counts: false, learns: false };
         let Self { filters, window, printer, .. } = self;
         Reader::new(wants).lines(chunks, origin, options, |_, decoded| batch(filters, *window, printer, &decoded.batch))
     }

@@ -17,6 +17,7 @@ use arrow::buffer::BooleanBuffer;
 
 use crate::columns::ColumnId;
 use crate::proto::flow::FlowFilter;
+use crate::segment::Needle;
 use crate::view::{View, WrongType};
 use condition::Condition;
 
@@ -84,6 +85,15 @@ impl Filters {
         columns.sort_unstable();
         columns.dedup();
         columns
+    }
+
+    /// What every row that is kept fits one of, for readers that can leave others out; empty when it may be any.
+    #[must_use]
+    pub fn needles(&self) -> Vec<Needle> {
+        let clauses =
+            |filter: &Vec<Condition>| filter.iter().filter_map(|condition| condition.clause.clone()).collect();
+        let needles: Vec<Needle> = self.allow.iter().map(clauses).collect();
+        if needles.iter().any(Vec::is_empty) { Vec::new() } else { needles }
     }
 
     /// Which rows of a batch are kept.

@@ -4,7 +4,7 @@
 
 use arrow::array::RecordBatch;
 use lookback_flow::filter::{Filters, parse, to_json};
-use lookback_flow::json::Decoder;
+use lookback_flow::json::{Decoder, Wants};
 use lookback_flow::rows::Projection;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -16,6 +16,17 @@ fn batch(lines: &[Value], packed: bool) -> RecordBatch {
         decoder.line(line.to_string().as_bytes()).unwrap();
     }
     if packed { decoder.finish_packed() } else { decoder.finish() }.unwrap()
+}
+
+/// How many rows are kept of those that a decoder gives which is told the filter's needles.
+fn kept_of_wanted(lines: &[Value], allow: &str, deny: &str) -> usize {
+    let filters = Filters::new(&parse(allow).unwrap(), &parse(deny).unwrap()).unwrap();
+    let (columns, needles) = (Projection::all(), filters.needles());
+    let mut decoder = Decoder::wanting(Wants { columns, needles, counts: false, learns: false });
+    for line in lines {
+        decoder.line(line.to_string().as_bytes()).unwrap();
+    }
+    filters.keep(&decoder.finish_packed().unwrap()).unwrap().count_set_bits()
 }
 
 fn kept(lines: &[Value], allow: &str, deny: &str, packed: bool) -> Vec<bool> {
@@ -247,6 +258,8 @@ proptest! {
         let text = |filters: &[Value]| filters.iter().map(Value::to_string).collect::<Vec<_>>().join(" ");
         prop_assert_eq!(&kept(&lines, &text(&allow), &text(&deny), true), &expected);
         prop_assert_eq!(&kept(&lines, &text(&allow), &text(&deny), false), &expected);
+        let count = expected.iter().filter(|is_kept| **is_kept).count();
+        prop_assert_eq!(kept_of_wanted(&lines, &text(&allow), &text(&deny)), count);
     }
 }
 

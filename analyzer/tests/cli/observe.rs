@@ -73,6 +73,12 @@ fn a_filter_that_makes_no_sense_is_told_before_anything_is_read() {
 }
 
 #[test]
+fn help_tells_what_it_is() {
+    let help = lookback(&["observe", "--help"]).answer();
+    assert!(help.starts_with("Print flows as `hubble observe` does"), "{help}");
+}
+
+#[test]
 fn hostile_text_does_not_drive_a_terminal() {
     let folder = Folder::new();
     let line = r#"{"flow":{"time":"2026-03-01T10:00:00Z","verdict":"\u001b[2J","IP":{"source":"a\u001b]0;x\u0007","destination":"b\t\u202ec"},"Summary":"d\r\ne"}}"#;

@@ -6,11 +6,14 @@ use std::fmt;
 use arrow::buffer::BooleanBuffer;
 
 use crate::columns::ColumnId;
+use crate::segment::Clause;
 use crate::view::View;
 
 /// A question about some columns of a row.
 pub(super) struct Condition {
     pub columns: Vec<ColumnId>,
+    /// What surely stands in a row that answers yes, where that can be told by single texts.
+    pub clause: Option<Clause>,
     test: Box<Test>,
 }
 
@@ -28,7 +31,12 @@ impl Condition {
         columns: impl Into<Vec<ColumnId>>,
         test: impl Fn(&View<'_>, usize) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { columns: columns.into(), test: Box::new(test) }
+        Self { columns: columns.into(), clause: None, test: Box::new(test) }
+    }
+
+    /// Likewise, and tells what surely stands in a row that answers yes.
+    pub(super) fn told_by(self, clause: Option<Clause>) -> Self {
+        Self { clause, ..self }
     }
 
     /// A question about one text.

@@ -101,10 +101,6 @@ fn parsed<T>(
     values.iter().map(|value| parse(value).map_err(|why| field(name, why))).collect()
 }
 
-fn is_empty<T>(values: &[T]) -> bool {
-    values.is_empty()
-}
-
 /// Both ends of a flow: addresses, pods, services, names, identities, workloads, clusters, ports.
 fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterError> {
     for (name, column, values) in [
@@ -112,11 +108,14 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
         ("source_ip_xlated", "source_ip_xlated", &filter.source_ip_xlated),
         ("destination_ip", "destination_ip", &filter.destination_ip),
     ] {
-        if !is_empty(values) {
+        if !values.is_empty() {
             let ranges = parsed(name, values, address)?;
-            all.push(Condition::text(id(column), move |text| {
-                text.is_some_and(|text| ranges.iter().any(|range| range.has(text)))
-            }));
+            let column = id(column);
+            let plain =
+                |range: &Address| if let Address::One(text) = range { Some((column, text.clone())) } else { None };
+            let clause = ranges.iter().map(plain).collect();
+            let test = move |text: Option<&str>| text.is_some_and(|text| ranges.iter().any(|range| range.has(text)));
+            all.push(Condition::text(column, test).told_by(clause));
         }
     }
     for (name, namespace, own, values) in [
@@ -130,7 +129,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
             &filter.destination_service,
         ),
     ] {
-        if !is_empty(values) {
+        if !values.is_empty() {
             let names = parsed(name, values, Namespaced::parse)?;
             let (namespace, own) = (id(namespace), id(own));
             all.push(Condition::new([namespace, own], move |view, row| {
@@ -143,7 +142,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
         ("source_fqdn", "source_names", &filter.source_fqdn),
         ("destination_fqdn", "destination_names", &filter.destination_fqdn),
     ] {
-        if !is_empty(values) {
+        if !values.is_empty() {
             let patterns = parsed(name, values, fqdn)?;
             let column = id(column);
             all.push(Condition::new([column], move |view, row| {
@@ -156,14 +155,14 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
     for (column, values) in
         [("source_identity", &filter.source_identity), ("destination_identity", &filter.destination_identity)]
     {
-        if !is_empty(values) {
+        if !values.is_empty() {
             all.push(number(id(column), values.iter().map(|value| i128::from(*value)).collect()));
         }
     }
     for (column, values) in
         [("source_workloads", &filter.source_workload), ("destination_workloads", &filter.destination_workload)]
     {
-        if !is_empty(values) {
+        if !values.is_empty() {
             all.push(workload(id(column), values.clone()));
         }
     }
@@ -180,7 +179,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
         ("source_port", "source_port", &filter.source_port),
         ("destination_port", "destination_port", &filter.destination_port),
     ] {
-        if !is_empty(values) {
+        if !values.is_empty() {
             let ports = parsed(name, values, |text| {
                 text.parse::<u16>().map(i128::from).map_err(|_| format!("{text:?} is no port"))
             })?;
@@ -198,14 +197,14 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
     one_of("verdict", &filter.verdict, |number| Verdict::try_from(number).ok().map(|value| value.as_str_name()), all);
     one_of("traffic_direction", &filter.traffic_direction, direction, all);
     one_of("ip_version", &filter.ip_version, |n| IpVersion::try_from(n).ok().map(|value| value.as_str_name()), all);
-    if !is_empty(&filter.drop_reason_desc) {
+    if !filter.drop_reason_desc.is_empty() {
         one_of("drop_reason_desc", &filter.drop_reason_desc, reason, all);
         all.push(Condition::text(columns.verdict, |verdict| verdict == Some("DROPPED")));
     }
-    if !is_empty(&filter.ip_trace_id) {
+    if !filter.ip_trace_id.is_empty() {
         all.push(number(id("ip_trace_id"), filter.ip_trace_id.iter().map(|id| i128::from(*id)).collect()));
     }
-    if !is_empty(&filter.interface) {
+    if !filter.interface.is_empty() {
         let wanted = filter.interface.clone();
         let Columns { interface_index, interface_name, .. } = *columns;
         all.push(present("flow.interface"));
@@ -219,10 +218,10 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
             wanted.iter().any(|interface| fits(interface.index, &interface.name))
         }));
     }
-    if !is_empty(&filter.protocol) {
+    if !filter.protocol.is_empty() {
         all.push(protocol(&filter.protocol)?);
     }
-    if !is_empty(&filter.reply) {
+    if !filter.reply.is_empty() {
         let wanted = filter.reply.clone();
         let Columns { is_reply, verdict, .. } = *columns;
         all.push(Condition::new([is_reply, verdict], move |view, row| {
@@ -232,13 +231,13 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
             reply.is_some_and(|reply| wanted.contains(&reply))
         }));
     }
-    if !is_empty(&filter.encrypted) {
+    if !filter.encrypted.is_empty() {
         let (wanted, encrypted) = (filter.encrypted.clone(), id("ip_encrypted"));
         all.push(Condition::new([encrypted], move |view, row| {
             wanted.contains(&view.number(encrypted, row).is_some_and(|encrypted| encrypted != 0))
         }));
     }
-    if !is_empty(&filter.tcp_flags) {
+    if !filter.tcp_flags.is_empty() {
         let wanted: Vec<Vec<&str>> = filter.tcp_flags.iter().map(flags).collect();
         all.push(Condition::text(id("tcp_flags"), move |text| {
             let Some(text) = text else { return false };
@@ -246,7 +245,7 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
             wanted.iter().any(|flags| flags.iter().all(|flag| set.contains(flag)))
         }));
     }
-    if !is_empty(&filter.node_name) {
+    if !filter.node_name.is_empty() {
         let names = parsed("node_name", &filter.node_name, NodeName::parse)?;
         // The envelope's name is not the flow's.
         all.push(present("flow.node_name"));
@@ -262,15 +261,15 @@ fn layer_7(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterEr
     let Columns { l7_protocol, http_url, http_headers, .. } = *COLUMNS;
     let is = |protocol: &'static str| Condition::text(l7_protocol, move |found| found == Some(protocol));
     for (name, given) in [
-        ("http_status_code", !is_empty(&filter.http_status_code)),
-        ("http_method", !is_empty(&filter.http_method)),
-        ("http_path", !is_empty(&filter.http_path)),
-        ("http_url", !is_empty(&filter.http_url)),
-        ("http_header", !is_empty(&filter.http_header)),
+        ("http_status_code", !filter.http_status_code.is_empty()),
+        ("http_method", !filter.http_method.is_empty()),
+        ("http_path", !filter.http_path.is_empty()),
+        ("http_url", !filter.http_url.is_empty()),
+        ("http_header", !filter.http_header.is_empty()),
     ] {
         if given {
             let of_l7 = |kind: &EventTypeFilter| kind.r#type == L7;
-            if !is_empty(&filter.event_type) && !filter.event_type.iter().any(of_l7) {
+            if !filter.event_type.is_empty() && !filter.event_type.iter().any(of_l7) {
                 return Err(field(name, "asks for records of layer 7, which event_type leaves out"));
             }
             all.push(is("http"));
@@ -279,14 +278,14 @@ fn layer_7(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterEr
     let regexes = |name, values: &[String]| {
         parsed(name, values, |text| Regex::new(text).map_err(|_| format!("{text:?} is no regular expression")))
     };
-    if !is_empty(&filter.dns_query) {
+    if !filter.dns_query.is_empty() {
         let patterns = regexes("dns_query", &filter.dns_query)?;
         all.push(is("dns"));
         all.push(Condition::text(id("dns_query"), move |query| {
             patterns.iter().any(|pattern| pattern.is_match(query.unwrap_or_default()))
         }));
     }
-    if !is_empty(&filter.http_status_code) {
+    if !filter.http_status_code.is_empty() {
         let codes = parsed("http_status_code", &filter.http_status_code, status)?;
         let code = id("http_code");
         all.push(Condition::new([code], move |view, row| {
@@ -297,26 +296,26 @@ fn layer_7(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterEr
             found.is_some_and(|found| codes.iter().any(|code| fits(code, &found)))
         }));
     }
-    if !is_empty(&filter.http_method) {
+    if !filter.http_method.is_empty() {
         let methods = filter.http_method.clone();
         all.push(Condition::text(id("http_method"), move |found| {
             methods.iter().any(|method| method.eq_ignore_ascii_case(found.unwrap_or_default()))
         }));
     }
-    if !is_empty(&filter.http_url) {
+    if !filter.http_url.is_empty() {
         let patterns = regexes("http_url", &filter.http_url)?;
         all.push(Condition::text(http_url, move |url| {
             url.is_some_and(|url| patterns.iter().any(|pattern| pattern.is_match(url)))
         }));
     }
-    if !is_empty(&filter.http_path) {
+    if !filter.http_path.is_empty() {
         let patterns = regexes("http_path", &filter.http_path)?;
         all.push(Condition::text(http_url, move |url| {
             let path = url.and_then(path);
             path.is_some_and(|path| patterns.iter().any(|pattern| pattern.is_match(&path)))
         }));
     }
-    if !is_empty(&filter.http_header) {
+    if !filter.http_header.is_empty() {
         let wanted = filter.http_header.clone();
         all.push(Condition::new([http_headers], move |view, row| {
             let Some(headers) = view.structs(http_headers, row) else { return false };
@@ -334,7 +333,7 @@ fn labels(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterErr
         ("destination_label", "destination_labels", &filter.destination_label),
         ("node_labels", "node_labels", &filter.node_labels),
     ] {
-        if is_empty(values) {
+        if values.is_empty() {
             continue;
         }
         let selectors = parsed(name, values, Selector::parse)?;
@@ -395,10 +394,13 @@ fn protocol(wanted: &[String]) -> Result<Condition, FilterError> {
         }
     }
     let Columns { l4_protocol, l7_protocol, .. } = *COLUMNS;
-    Ok(Condition::new([l4_protocol, l7_protocol], move |view, row| {
+    let of = |column, names: &[&str]| names.iter().map(|name| (column, (*name).to_owned())).collect::<Vec<_>>();
+    let clause = [of(l4_protocol, &layer_4), of(l7_protocol, &layer_7)].concat();
+    let test = move |view: &View<'_>, row: usize| {
         let is = |column, names: &[&str]| view.text(column, row).is_some_and(|name| names.contains(&name));
         is(l4_protocol, &layer_4) || is(l7_protocol, &layer_7)
-    }))
+    };
+    Ok(Condition::new([l4_protocol, l7_protocol], test).told_by(Some(clause)))
 }
 
 fn workload(column: ColumnId, wanted: Vec<Workload>) -> Condition {
@@ -423,18 +425,24 @@ fn pairs<'a>(items: &'a StructArray, first: &str, second: &str) -> impl Iterator
 /// A text column must have one of these values.
 fn exactly(column: &str, values: &[String], all: &mut Vec<Condition>) {
     if !values.is_empty() {
+        let column = id(column);
+        let clause = values.iter().map(|value| Some((column, value.clone()))).collect();
         let values: HashSet<String> = values.iter().cloned().collect();
-        all.push(Condition::text(id(column), move |text| text.is_some_and(|text| values.contains(text))));
+        let test = move |text: Option<&str>| text.is_some_and(|text| values.contains(text));
+        all.push(Condition::text(column, test).told_by(clause));
     }
 }
 
 /// A column of names of an enum must have one of these; 0 is its default, which is not written.
 fn one_of(column: &str, numbers: &[i32], name: impl Fn(i32) -> Option<&'static str>, all: &mut Vec<Condition>) {
     if !numbers.is_empty() {
-        let text = |number: &i32| name(*number).map_or_else(|| number.to_string(), str::to_owned);
+        let written = |number: &i32| name(*number).map_or_else(|| number.to_string(), str::to_owned);
         let default = numbers.contains(&0);
-        let names: HashSet<String> = numbers.iter().filter(|number| **number != 0).map(text).collect();
-        all.push(Condition::text(id(column), move |found| found.map_or(default, |found| names.contains(found))));
+        let names: HashSet<String> = numbers.iter().filter(|number| **number != 0).map(written).collect();
+        let column = id(column);
+        let clause = if default { None } else { Some(names.iter().map(|name| (column, name.clone())).collect()) };
+        let test = move |found: Option<&str>| found.map_or(default, |found| names.contains(found));
+        all.push(Condition::text(column, test).told_by(clause));
     }
 }
 
