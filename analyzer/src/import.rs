@@ -80,15 +80,9 @@ pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Opti
 /// read.
 fn files(found: &Found, root: &Path) -> Result<Vec<Input>> {
     let own = fs::canonicalize(root).ok();
-    let mut inputs = Vec::new();
-    for input in &found.inputs {
-        match input {
-            Input::Archive(archive) if fs::canonicalize(&archive.root).ok() == own => {}
-            Input::Archive(archive) => inputs.extend(archive.all_files()?.into_iter().map(Input::File)),
-            input => inputs.push(input.clone()),
-        }
-    }
-    Ok(inputs)
+    let is_own =
+        |input: &&Input| matches!(input, Input::Archive(archive) if fs::canonicalize(&archive.root).ok() == own);
+    read::files(found.inputs.iter().filter(|input| !is_own(input)))
 }
 
 fn size(path: &Path) -> u64 {

@@ -13,7 +13,7 @@ use arrow::compute::filter_record_batch;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use lookback_flow::columns::COLUMNS;
 use lookback_flow::filter::Filters;
-use lookback_flow::inputs::{Found, Input, find};
+use lookback_flow::inputs::{Input, find};
 use lookback_flow::json::{Wants, encode_lines};
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
@@ -68,10 +68,12 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome> {
         translates: args.ip_translation && !args.numeric,
         colours: colours && matches!(args.output, Format::Compact | Format::Dict),
     };
-    let inputs = inputs(&found)?;
+    let inputs = read::files(&found.inputs)?;
     let order = args.sort.unwrap_or(if inputs.len() > 1 { cli::Sort::Time } else { cli::Sort::File });
     let printer = Printer::new(&mut out, style, order, args.first, args.last);
-    let mut observer = Observer { filters, window, printer, origins: Vec::new() };
+    let wants = Wants { columns: columns(), needles: filters.needles(), counts: false, learns: false };
+    let (reader, selection) = (Reader::new(wants), Selection { filters, window });
+    let mut observer = Observer { reader, selection, printer, origins: Vec::new() };
     match inputs.iter().try_for_each(|input| observer.input(input, &mut options)) {
         Err(error) if !error.is::<Enough>() => return Err(error),
         _ => {}
@@ -89,18 +91,6 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome> {
         eprintln!("warning {}", rejected(&origins, "(--rejects FILE keeps them)"));
     }
     Ok(Outcome::Answered)
-}
-
-/// Logs and files of archives, in the order in which they were given.
-fn inputs(found: &Found) -> Result<Vec<Input>> {
-    let mut inputs = Vec::new();
-    for input in &found.inputs {
-        match input {
-            Input::Archive(archive) => inputs.extend(archive.all_files()?.into_iter().map(Input::File)),
-            input => inputs.push(input.clone()),
-        }
-    }
-    Ok(inputs)
 }
 
 /// A moment as Hubble reads it: a time, or a span before now.
@@ -135,8 +125,8 @@ struct Enough;
 
 /// Reads inputs and gives the printer what was asked for.
 struct Observer<'a> {
-    filters: Filters,
-    window: (Option<i64>, Option<i64>),
+    reader: Reader,
+    selection: Selection,
     printer: Printer<'a>,
     origins: Vec<Origin>,
 }
@@ -151,58 +141,60 @@ impl Observer<'_> {
     }
 
     fn read(&mut self, input: &Input, origin: &mut Origin, options: &mut Options) -> Result<()> {
-        let chunks = match read::open(input, |source, _| source)? {
+        let Self { reader, selection, printer, .. } = self;
+        match read::open(input, |source, _| source)? {
             Opened::Broken(why) => {
                 origin.broken = Some(why);
-                return Ok(());
+                Ok(())
+            }
+            Opened::Lines(chunks) => {
+                reader.lines(chunks, origin, options, |_, decoded| printer.batch(&selection.of(&decoded.batch)?))
             }
             Opened::Parquet(path) => {
-                let wanted = Wanted { needles: self.filters.needles(), exactly: true, ..Wanted::default() };
+                let Wants { columns, needles, .. } = reader.wants();
+                let wanted = Wanted { needles: needles.clone(), exactly: true, ..Wanted::default() };
                 let read = SegmentFile::open(&path).map_err(anyhow::Error::from).and_then(|file| {
-                    for batch in file.read(&columns(), &wanted, None)? {
-                        self.batch(&batch?)?;
+                    for batch in file.read(columns, &wanted, None)? {
+                        printer.batch(&selection.of(&batch?)?)?;
                     }
                     Ok(())
                 });
-                return match read {
+                match read {
                     Err(error) if !error.is::<Enough>() && !error.is::<io::Error>() => {
                         origin.broken = Some(error.to_string());
                         Ok(())
                     }
                     other => other,
-                };
+                }
             }
-            Opened::Lines(chunks) => chunks,
-        };
-        let wants = Wants { columns: columns(), needles: self.filters.needles(), counts: false, learns: false };
-        let Self { filters, window, printer, .. } = self;
-        Reader::new(wants).lines(chunks, origin, options, |_, decoded| batch(filters, *window, printer, &decoded.batch))
-    }
-
-    fn batch(&mut self, rows: &RecordBatch) -> Result<()> {
-        batch(&self.filters, self.window, &mut self.printer, rows)
+        }
     }
 }
 
-/// Prints the rows of a batch that were asked for. Reports of lost events are filtered as the hubble CLI does with files:
-/// what asks about flows leaves them out.
-fn batch(
-    filters: &Filters,
-    (since, until): (Option<i64>, Option<i64>),
-    printer: &mut Printer<'_>,
-    batch: &RecordBatch,
-) -> Result<()> {
-    let kept = filters.keep(batch)?;
-    let view = View::new(batch)?;
-    let keep: BooleanArray = (0..batch.num_rows())
-        .map(|row| {
-            let event = Event { view: &view, row };
-            let inside = |time: i64| since.is_none_or(|since| time >= since) && until.is_none_or(|until| time <= until);
-            let in_time = (since.is_none() && until.is_none()) || event.time().is_some_and(inside);
-            Some(kept.value(row) && in_time && matches!(event.kind(), "flow" | "lost_events"))
-        })
-        .collect();
-    printer.batch(&filter_record_batch(batch, &keep)?)
+/// Which events are asked for.
+struct Selection {
+    filters: Filters,
+    /// From and to.
+    window: (Option<i64>, Option<i64>),
+}
+
+impl Selection {
+    /// The rows of a batch that are asked for. Reports of lost events are filtered as the hubble CLI does with files: what
+    /// asks about flows leaves them out.
+    fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let kept = self.filters.keep(batch)?;
+        let view = View::new(batch)?;
+        let (since, until) = self.window;
+        let inside = |time: i64| since.is_none_or(|since| time >= since) && until.is_none_or(|until| time <= until);
+        let keep: BooleanArray = (0..batch.num_rows())
+            .map(|row| {
+                let event = Event { view: &view, row };
+                let in_time = (since.is_none() && until.is_none()) || event.time().is_some_and(inside);
+                Some(kept.value(row) && in_time && matches!(event.kind(), "flow" | "lost_events"))
+            })
+            .collect();
+        Ok(filter_record_batch(batch, &keep)?)
+    }
 }
 
 /// Prints events at once, or holds them until the last ones or their order are known.

@@ -352,6 +352,18 @@ pub(crate) fn progress(what: &'static str, bytes: u64, shown: bool) -> ProgressB
     bar.with_style(ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
+/// Inputs with the files of archives one by one.
+pub(crate) fn files<'a>(found: impl IntoIterator<Item = &'a Input>) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for input in found {
+        match input {
+            Input::Archive(archive) => inputs.extend(archive.all_files()?.into_iter().map(Input::File)),
+            input => inputs.push(input.clone()),
+        }
+    }
+    Ok(inputs)
+}
+
 /// Bytes of the files that were found, without archives.
 pub(crate) fn bytes(found: &Found) -> u64 {
     let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());

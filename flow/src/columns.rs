@@ -143,6 +143,11 @@ impl ColumnId {
         &COLUMNS[usize::from(self.0)]
     }
 
+    /// The column of a name that stands in this crate's code, and so in the table.
+    pub(crate) fn known(name: &str) -> Self {
+        Self::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"))
+    }
+
     /// The column of that name.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {

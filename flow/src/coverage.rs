@@ -117,7 +117,7 @@ struct CountedColumns {
 }
 
 static COUNTED: LazyLock<CountedColumns> = LazyLock::new(|| {
-    let column = |name| ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"));
+    let column = ColumnId::known;
     CountedColumns {
         time: column("time"),
         node_name: column("node_name"),

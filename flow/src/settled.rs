@@ -29,7 +29,7 @@ pub(crate) struct SettledBits {
 }
 
 pub(crate) static SETTLED: LazyLock<Settled> = LazyLock::new(|| {
-    let column = |name| ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"));
+    let column = ColumnId::known;
     let bit = |path| presence_bit(path).unwrap_or_else(|| unreachable!("{path} is in the list of messages"));
     Settled {
         time: column("time"),

@@ -186,18 +186,12 @@ pub(super) fn with_flags(command: Command) -> Command {
         };
         command = command.arg(arg);
     }
-    for (name, help) in [
-        ("allowlist", "A FlowFilter as JSON; also keeps what it matches"),
-        ("denylist", "A FlowFilter as JSON; leaves out what it matches"),
+    for (name, variable, help) in [
+        ("allowlist", "HUBBLE_ALLOWLIST", "A FlowFilter as JSON; also keeps what it matches"),
+        ("denylist", "HUBBLE_DENYLIST", "A FlowFilter as JSON; leaves out what it matches"),
     ] {
-        command = command.arg(
-            Arg::new(name)
-                .long(name)
-                .value_name("JSON")
-                .action(ArgAction::Append)
-                .help(help)
-                .env(if name == "allowlist" { "HUBBLE_ALLOWLIST" } else { "HUBBLE_DENYLIST" }),
-        );
+        command = command
+            .arg(Arg::new(name).long(name).value_name("JSON").action(ArgAction::Append).help(help).env(variable));
     }
     command
 }

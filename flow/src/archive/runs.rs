@@ -106,6 +106,10 @@ impl Partition {
 /// The rows of some batches in the order of their time; those of the same time stay in the order that they have. The first
 /// batch has the earliest `ready`, the second the others, and nothing else in memory.
 fn sorted(batches: &[RecordBatch], ready: usize) -> Result<(RecordBatch, RecordBatch), ArrowError> {
+    let Some(schema) = batches.first().map(RecordBatch::schema) else {
+        let none = RecordBatch::new_empty(Arc::clone(&SCHEMA.arrow));
+        return Ok((none.clone(), none));
+    };
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let count = u32::try_from(rows).map_err(|_| ArrowError::ComputeError("too many rows".into()))?;
     let all_times = batches.iter().flat_map(|batch| (0..batch.num_rows()).map(times(batch)));
@@ -116,12 +120,6 @@ fn sorted(batches: &[RecordBatch], ready: usize) -> Result<(RecordBatch, RecordB
     }
     let order: UInt32Array = order.into_iter().map(|(_, row)| row).collect();
     let (first, rest) = (order.slice(0, ready), order.slice(ready, rows - ready));
-    let Some(schema) = batches.first().map(RecordBatch::schema) else {
-        return Ok((
-            RecordBatch::new_empty(Arc::clone(&SCHEMA.arrow)),
-            RecordBatch::new_empty(Arc::clone(&SCHEMA.arrow)),
-        ));
-    };
     // Lists may be numbered in some batches, as logs give them, and stand in the rows of others, as files do.
     let alike = batches.iter().all(|batch| batch.schema_ref() == &schema);
     let column = |at: usize| -> Result<(ArrayRef, ArrayRef), ArrowError> {

@@ -43,25 +43,21 @@ struct Columns {
     interface_name: ColumnId,
 }
 
-fn id(name: &str) -> ColumnId {
-    ColumnId::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"))
-}
-
 static COLUMNS: LazyLock<Columns> = LazyLock::new(|| Columns {
-    kind: id("kind"),
-    messages: id("messages"),
-    verdict: id("verdict"),
-    l7_protocol: id("l7_protocol"),
-    l4_protocol: id("l4_protocol"),
-    is_reply: id("is_reply"),
-    event_type: id("event_type"),
-    event_sub_type: id("event_sub_type"),
-    agent_event_type: id("agent_event_type"),
-    debug_event_type: id("debug_event_type"),
-    http_url: id("http_url"),
-    http_headers: id("http_headers"),
-    interface_index: id("interface_index"),
-    interface_name: id("interface_name"),
+    kind: ColumnId::known("kind"),
+    messages: ColumnId::known("messages"),
+    verdict: ColumnId::known("verdict"),
+    l7_protocol: ColumnId::known("l7_protocol"),
+    l4_protocol: ColumnId::known("l4_protocol"),
+    is_reply: ColumnId::known("is_reply"),
+    event_type: ColumnId::known("event_type"),
+    event_sub_type: ColumnId::known("event_sub_type"),
+    agent_event_type: ColumnId::known("agent_event_type"),
+    debug_event_type: ColumnId::known("debug_event_type"),
+    http_url: ColumnId::known("http_url"),
+    http_headers: ColumnId::known("http_headers"),
+    interface_index: ColumnId::known("interface_index"),
+    interface_name: ColumnId::known("interface_name"),
 });
 
 /// The conditions of a filter; all must hold. Whether reports of lost events are of any event type depends on who asks.
@@ -110,7 +106,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
     ] {
         if !values.is_empty() {
             let ranges = parsed(name, values, address)?;
-            let column = id(column);
+            let column = ColumnId::known(column);
             let plain =
                 |range: &Address| if let Address::One(text) = range { Some((column, text.clone())) } else { None };
             let clause = ranges.iter().map(plain).collect();
@@ -131,7 +127,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
     ] {
         if !values.is_empty() {
             let names = parsed(name, values, Namespaced::parse)?;
-            let (namespace, own) = (id(namespace), id(own));
+            let (namespace, own) = (ColumnId::known(namespace), ColumnId::known(own));
             all.push(Condition::new([namespace, own], move |view, row| {
                 let text = |column| view.text(column, row).unwrap_or_default();
                 names.iter().any(|name| name.matches(text(namespace), text(own)))
@@ -144,7 +140,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
     ] {
         if !values.is_empty() {
             let patterns = parsed(name, values, fqdn)?;
-            let column = id(column);
+            let column = ColumnId::known(column);
             all.push(Condition::new([column], move |view, row| {
                 let names = view.texts(column, row);
                 let mut names = names.iter().flatten().flatten();
@@ -156,14 +152,14 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
         [("source_identity", &filter.source_identity), ("destination_identity", &filter.destination_identity)]
     {
         if !values.is_empty() {
-            all.push(number(id(column), values.iter().map(|value| i128::from(*value)).collect()));
+            all.push(number(ColumnId::known(column), values.iter().map(|value| i128::from(*value)).collect()));
         }
     }
     for (column, values) in
         [("source_workloads", &filter.source_workload), ("destination_workloads", &filter.destination_workload)]
     {
         if !values.is_empty() {
-            all.push(workload(id(column), values.clone()));
+            all.push(workload(ColumnId::known(column), values.clone()));
         }
     }
     for (name, column, values) in [
@@ -183,7 +179,7 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
             let ports = parsed(name, values, |text| {
                 text.parse::<u16>().map(i128::from).map_err(|_| format!("{text:?} is no port"))
             })?;
-            all.push(number(id(column), ports));
+            all.push(number(ColumnId::known(column), ports));
         }
     }
     Ok(())
@@ -199,10 +195,10 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
     one_of("ip_version", &filter.ip_version, |n| IpVersion::try_from(n).ok().map(|value| value.as_str_name()), all);
     if !filter.drop_reason_desc.is_empty() {
         one_of("drop_reason_desc", &filter.drop_reason_desc, reason, all);
-        all.push(Condition::text(columns.verdict, |verdict| verdict == Some("DROPPED")));
+        exactly("verdict", &["DROPPED"], all);
     }
     if !filter.ip_trace_id.is_empty() {
-        all.push(number(id("ip_trace_id"), filter.ip_trace_id.iter().map(|id| i128::from(*id)).collect()));
+        all.push(number(ColumnId::known("ip_trace_id"), filter.ip_trace_id.iter().map(|id| i128::from(*id)).collect()));
     }
     if !filter.interface.is_empty() {
         let wanted = filter.interface.clone();
@@ -232,14 +228,14 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
         }));
     }
     if !filter.encrypted.is_empty() {
-        let (wanted, encrypted) = (filter.encrypted.clone(), id("ip_encrypted"));
+        let (wanted, encrypted) = (filter.encrypted.clone(), ColumnId::known("ip_encrypted"));
         all.push(Condition::new([encrypted], move |view, row| {
             wanted.contains(&view.number(encrypted, row).is_some_and(|encrypted| encrypted != 0))
         }));
     }
     if !filter.tcp_flags.is_empty() {
         let wanted: Vec<Vec<&str>> = filter.tcp_flags.iter().map(flags).collect();
-        all.push(Condition::text(id("tcp_flags"), move |text| {
+        all.push(Condition::text(ColumnId::known("tcp_flags"), move |text| {
             let Some(text) = text else { return false };
             let set: HashSet<&str> = text.split(", ").collect();
             wanted.iter().any(|flags| flags.iter().all(|flag| set.contains(flag)))
@@ -249,7 +245,7 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
         let names = parsed("node_name", &filter.node_name, NodeName::parse)?;
         // The envelope's name is not the flow's.
         all.push(present("flow.node_name"));
-        all.push(Condition::text(id("node_name"), move |name| {
+        all.push(Condition::text(ColumnId::known("node_name"), move |name| {
             names.iter().any(|pattern| pattern.matches(name.unwrap_or_default()))
         }));
     }
@@ -258,36 +254,34 @@ fn datapath(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterE
 
 /// Records of layer 7.
 fn layer_7(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterError> {
-    let Columns { l7_protocol, http_url, http_headers, .. } = *COLUMNS;
-    let is = |protocol: &'static str| Condition::text(l7_protocol, move |found| found == Some(protocol));
-    for (name, given) in [
+    let Columns { http_url, http_headers, .. } = *COLUMNS;
+    let asks_http = [
         ("http_status_code", !filter.http_status_code.is_empty()),
         ("http_method", !filter.http_method.is_empty()),
         ("http_path", !filter.http_path.is_empty()),
         ("http_url", !filter.http_url.is_empty()),
         ("http_header", !filter.http_header.is_empty()),
-    ] {
-        if given {
-            let of_l7 = |kind: &EventTypeFilter| kind.r#type == L7;
-            if !filter.event_type.is_empty() && !filter.event_type.iter().any(of_l7) {
-                return Err(field(name, "asks for records of layer 7, which event_type leaves out"));
-            }
-            all.push(is("http"));
+    ];
+    if let Some((name, _)) = asks_http.into_iter().find(|(_, is_asked)| *is_asked) {
+        let of_l7 = |kind: &EventTypeFilter| kind.r#type == L7;
+        if !filter.event_type.is_empty() && !filter.event_type.iter().any(of_l7) {
+            return Err(field(name, "asks for records of layer 7, which event_type leaves out"));
         }
+        exactly("l7_protocol", &["http"], all);
     }
     let regexes = |name, values: &[String]| {
         parsed(name, values, |text| Regex::new(text).map_err(|_| format!("{text:?} is no regular expression")))
     };
     if !filter.dns_query.is_empty() {
         let patterns = regexes("dns_query", &filter.dns_query)?;
-        all.push(is("dns"));
-        all.push(Condition::text(id("dns_query"), move |query| {
+        exactly("l7_protocol", &["dns"], all);
+        all.push(Condition::text(ColumnId::known("dns_query"), move |query| {
             patterns.iter().any(|pattern| pattern.is_match(query.unwrap_or_default()))
         }));
     }
     if !filter.http_status_code.is_empty() {
         let codes = parsed("http_status_code", &filter.http_status_code, status)?;
-        let code = id("http_code");
+        let code = ColumnId::known("http_code");
         all.push(Condition::new([code], move |view, row| {
             let found = view.number(code, row).filter(|code| *code != 0).map(|code| format!("{code:03}"));
             let fits = |(start, is_prefix): &(String, bool), found: &str| {
@@ -298,7 +292,7 @@ fn layer_7(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterEr
     }
     if !filter.http_method.is_empty() {
         let methods = filter.http_method.clone();
-        all.push(Condition::text(id("http_method"), move |found| {
+        all.push(Condition::text(ColumnId::known("http_method"), move |found| {
             methods.iter().any(|method| method.eq_ignore_ascii_case(found.unwrap_or_default()))
         }));
     }
@@ -337,7 +331,7 @@ fn labels(filter: &FlowFilter, all: &mut Vec<Condition>) -> Result<(), FilterErr
             continue;
         }
         let selectors = parsed(name, values, Selector::parse)?;
-        let column = id(column);
+        let column = ColumnId::known(column);
         all.push(Condition::new([column], move |view, row| {
             let labels = view.texts(column, row);
             let labels = labels.iter().flatten().flatten();
@@ -423,13 +417,13 @@ fn pairs<'a>(items: &'a StructArray, first: &str, second: &str) -> impl Iterator
 }
 
 /// A text column must have one of these values.
-fn exactly(column: &str, values: &[String], all: &mut Vec<Condition>) {
+fn exactly(column: &str, values: &[impl AsRef<str>], all: &mut Vec<Condition>) {
     if !values.is_empty() {
-        let column = id(column);
-        let clause = values.iter().map(|value| Some((column, value.clone()))).collect();
-        let values: HashSet<String> = values.iter().cloned().collect();
+        let column = ColumnId::known(column);
+        let values: HashSet<String> = values.iter().map(|value| value.as_ref().to_owned()).collect();
+        let clause = values.iter().map(|value| (column, value.clone())).collect();
         let test = move |text: Option<&str>| text.is_some_and(|text| values.contains(text));
-        all.push(Condition::text(column, test).told_by(clause));
+        all.push(Condition::text(column, test).told_by(Some(clause)));
     }
 }
 
@@ -439,7 +433,7 @@ fn one_of(column: &str, numbers: &[i32], name: impl Fn(i32) -> Option<&'static s
         let written = |number: &i32| name(*number).map_or_else(|| number.to_string(), str::to_owned);
         let default = numbers.contains(&0);
         let names: HashSet<String> = numbers.iter().filter(|number| **number != 0).map(written).collect();
-        let column = id(column);
+        let column = ColumnId::known(column);
         let clause = if default { None } else { Some(names.iter().map(|name| (column, name.clone())).collect()) };
         let test = move |found: Option<&str>| found.map_or(default, |found| names.contains(found));
         all.push(Condition::text(column, test).told_by(clause));
