@@ -116,7 +116,7 @@ impl Checking {
                 let marks = MARKS.iter().map(|(_, column)| *column);
                 let columns = coverage::COLUMNS.iter().chain(signs::COLUMNS).copied().chain(marks);
                 let columns = Projection::of(columns);
-                let wants = Wants { columns, needles: Vec::new(), counts: true, learns: false };
+                let wants = Wants { columns, counts: true, ..Wants::default() };
                 let mut disorder = Disorder::default();
                 Reader::new(wants).lines(chunks, &mut origin, options, |_, decoded| {
                     self.evidence.repeated += self.seen.see(decoded.hashes);

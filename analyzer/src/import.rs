@@ -64,7 +64,7 @@ pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Opti
     let bytes = inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum();
     let progress = read::progress("importing", bytes, options.progress);
     let columns = Projection::all();
-    let mut reader = Reader::new(Wants { columns, needles: Vec::new(), counts: false, learns: false });
+    let mut reader = Reader::new(Wants { columns, ..Wants::default() });
     for input in &inputs {
         let log = Log { input, again, progress: &progress };
         log.import(&mut reader, &mut writer, &mut told, options)?;

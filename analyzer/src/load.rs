@@ -62,6 +62,7 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
         needles: request.needles.clone(),
         counts: true,
         learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
+        skims: false,
     };
     let mut reading = Reading {
         reader: Reader::new(wants),

@@ -71,7 +71,9 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome> {
     let inputs = read::files(&found.inputs)?;
     let order = args.sort.unwrap_or(if inputs.len() > 1 { cli::Sort::Time } else { cli::Sort::File });
     let printer = Printer::new(&mut out, style, order, args.first, args.last);
-    let wants = Wants { columns: columns(), needles: filters.needles(), counts: false, learns: false };
+    // Whoever asks for bad lines wants them all, those that nothing was asked about, too.
+    let skims = !options.strict && options.rejects.is_none();
+    let wants = Wants { columns: columns(), needles: filters.needles(), skims, ..Wants::default() };
     let (reader, selection) = (Reader::new(wants), Selection { filters, window });
     let mut observer = Observer { reader, selection, printer, origins: Vec::new() };
     match inputs.iter().try_for_each(|input| observer.input(input, &mut options)) {
@@ -182,6 +184,9 @@ impl Selection {
     /// The rows of a batch that are asked for. Reports of lost events are filtered as the hubble CLI does with files: what
     /// asks about flows leaves them out.
     fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        if batch.num_rows() == 0 {
+            return Ok(batch.clone());
+        }
         let kept = self.filters.keep(batch)?;
         let view = View::new(batch)?;
         let (since, until) = self.window;
@@ -221,6 +226,9 @@ impl<'a> Printer<'a> {
     }
 
     fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let view = View::new(batch)?;
         let mut json = String::new();
         let ends = if self.style.format == Format::Json { encode_lines(batch, &mut json)? } else { Vec::new() };

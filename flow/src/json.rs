@@ -9,6 +9,7 @@ mod fast;
 mod filter;
 mod plain;
 mod reader;
+mod skim;
 mod wrapped;
 
 pub use decode::{Decoder, Line, Wants};

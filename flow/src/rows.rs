@@ -10,7 +10,7 @@ mod builder;
 
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
@@ -26,6 +26,13 @@ pub struct Projection {
     wanted: Vec<bool>,
 }
 
+impl Default for Projection {
+    /// No columns.
+    fn default() -> Self {
+        Self { wanted: vec![false; COLUMNS.len()] }
+    }
+}
+
 impl Projection {
     /// Every column that is stored, so that a line can be written again from the row.
     #[must_use]
@@ -36,16 +43,16 @@ impl Projection {
     /// The named columns; derived ones and unknown names are passed over.
     #[must_use]
     pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut wanted = vec![false; COLUMNS.len()];
+        let mut projection = Self::default();
         for name in names {
             if let Some(id) = ColumnId::of(name)
                 && !id.column().is_derived()
-                && let Some(slot) = wanted.get_mut(usize::from(id.0))
+                && let Some(slot) = projection.wanted.get_mut(usize::from(id.0))
             {
                 *slot = true;
             }
         }
-        Self { wanted }
+        projection
     }
 
     #[must_use]
@@ -117,6 +124,8 @@ pub struct Rows {
     len: usize,
     abandoned: Vec<usize>,
     generation: u64,
+    /// Of all batches, once there was one.
+    schema: Option<SchemaRef>,
     /// Room to put together what tells a list from others.
     identity: Vec<u8>,
 }
@@ -146,6 +155,7 @@ impl Rows {
             len: 0,
             abandoned: Vec::new(),
             generation: 0,
+            schema: None,
             identity: Vec::new(),
         }
     }
@@ -327,8 +337,16 @@ impl Rows {
     /// # Errors
     /// Likewise.
     pub fn finish_packed(&mut self) -> Result<RecordBatch, ArrowError> {
+        if self.len == 0
+            && let Some(schema) = &self.schema
+        {
+            // Hundreds of arrays take longer to make than a chunk to read of which nothing is wanted.
+            let empty = RecordBatch::new_empty(Arc::clone(schema));
+            self.forget_if_full();
+            return Ok(empty);
+        }
         let mut arrays = Vec::with_capacity(self.builders.len());
-        let mut fields = Vec::with_capacity(self.builders.len());
+        let mut ids = Vec::with_capacity(self.builders.len());
         for (id, builder) in (0u16..).map(ColumnId).zip(&mut self.builders) {
             let Some(builder) = builder else { continue };
             if self.shown.has(id) {
@@ -338,13 +356,17 @@ impl Rows {
                 builder.clear();
                 continue;
             }
-            let array = builder.finish()?;
-            let column = id.column();
-            fields.push(ArrowField::new(column.name, array.data_type().clone(), true));
-            arrays.push(array);
+            ids.push(id);
+            arrays.push(builder.finish()?);
         }
+        let schema = self.schema.get_or_insert_with(|| {
+            let field = |(id, array): (&ColumnId, &ArrayRef)| {
+                ArrowField::new(id.column().name, array.data_type().clone(), true)
+            };
+            Arc::new(ArrowSchema::new(ids.iter().zip(&arrays).map(field).collect::<Vec<_>>()))
+        });
         let options = RecordBatchOptions::new().with_row_count(Some(self.len));
-        let mut batch = RecordBatch::try_new_with_options(Arc::new(ArrowSchema::new(fields)), arrays, &options)?;
+        let mut batch = RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?;
         if !self.abandoned.is_empty() {
             let mut keep = vec![true; self.len];
             for row in &self.abandoned {
@@ -356,11 +378,15 @@ impl Rows {
         }
         self.len = 0;
         self.abandoned.clear();
+        self.forget_if_full();
+        Ok(batch)
+    }
+
+    fn forget_if_full(&mut self) {
         if self.builders.iter().flatten().any(Builder::is_full) {
             self.builders.iter_mut().flatten().for_each(Builder::forget);
             self.generation += 1;
         }
-        Ok(batch)
     }
 }
 

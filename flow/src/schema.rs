@@ -101,6 +101,11 @@ impl Message {
         self.names.get(name).copied()
     }
 
+    /// The names of a field, given its position.
+    pub fn spellings(&self, at: usize) -> impl Iterator<Item = &str> {
+        self.names.iter().filter(move |(_, position)| **position == at).map(|(name, _)| &**name)
+    }
+
     #[must_use]
     pub fn by_number(&self, number: u32) -> Option<usize> {
         self.numbers.get(&number).copied()

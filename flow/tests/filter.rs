@@ -5,6 +5,7 @@
 use arrow::array::RecordBatch;
 use lookback_flow::filter::{Filters, parse, to_json};
 use lookback_flow::json::{Decoder, Wants};
+use lookback_flow::lines::Chunk;
 use lookback_flow::rows::Projection;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -19,13 +20,13 @@ fn batch(lines: &[Value], packed: bool) -> RecordBatch {
 }
 
 /// How many rows are kept of those that a decoder gives which is told the filter's needles.
-fn kept_of_wanted(lines: &[Value], allow: &str, deny: &str) -> usize {
+fn kept_of_wanted(lines: &[Value], allow: &str, deny: &str, skims: bool) -> usize {
     let filters = Filters::new(&parse(allow).unwrap(), &parse(deny).unwrap()).unwrap();
     let (columns, needles) = (Projection::all(), filters.needles());
-    let mut decoder = Decoder::wanting(Wants { columns, needles, counts: false, learns: false });
-    for line in lines {
-        decoder.line(line.to_string().as_bytes()).unwrap();
-    }
+    let mut decoder = Decoder::wanting(Wants { columns, needles, skims, ..Wants::default() });
+    let text: Vec<String> = lines.iter().map(Value::to_string).collect();
+    let read = decoder.chunk(&Chunk { bytes: text.join("\n").into_bytes() }, |_, bad| panic!("{bad}"));
+    assert_eq!(read, lines.len() as u64);
     filters.keep(&decoder.finish_packed().unwrap()).unwrap().count_set_bits()
 }
 
@@ -259,7 +260,9 @@ proptest! {
         prop_assert_eq!(&kept(&lines, &text(&allow), &text(&deny), true), &expected);
         prop_assert_eq!(&kept(&lines, &text(&allow), &text(&deny), false), &expected);
         let count = expected.iter().filter(|is_kept| **is_kept).count();
-        prop_assert_eq!(kept_of_wanted(&lines, &text(&allow), &text(&deny)), count);
+        for skims in [false, true] {
+            prop_assert_eq!(kept_of_wanted(&lines, &text(&allow), &text(&deny), skims), count);
+        }
     }
 }
 

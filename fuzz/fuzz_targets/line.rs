@@ -19,9 +19,7 @@ thread_local! {
     static NONE: RefCell<Decoder> = RefCell::new(Decoder::new(Projection::of([])));
     static PLAIN: RefCell<Decoder> = RefCell::new(Decoder::reference(Wants {
         columns: Projection::all(),
-        needles: Vec::new(),
-        counts: false,
-        learns: false,
+        ..Wants::default()
     }));
 }
 

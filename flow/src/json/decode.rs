@@ -18,6 +18,7 @@ use super::fast::Fast;
 use super::filter::Filter;
 use super::plain::Plain;
 use super::reader::Reader;
+use super::skim::Skim;
 use super::{Bad, wrapped};
 use crate::columns::ColumnId;
 use crate::coverage::{self, Coverage, Tally};
@@ -30,7 +31,7 @@ use crate::segment::Needle;
 use crate::settled::{Event, SETTLED};
 
 /// What is wanted of lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wants {
     /// Columns of the rows.
     pub columns: Projection,
@@ -40,6 +41,9 @@ pub struct Wants {
     pub counts: bool,
     /// Learn which pods belong to which workloads, from all lines.
     pub learns: bool,
+    /// Read no further into a line that surely fits no needle: of such lines only the shape is judged, `{` to `}`, and
+    /// nothing of them is counted or learnt.
+    pub skims: bool,
 }
 
 /// Decodes lines into rows.
@@ -47,6 +51,7 @@ pub struct Wants {
 pub struct Decoder {
     wants: Wants,
     filter: Filter,
+    skim: Option<Skim>,
     rows: Rows,
     fast: Option<Fast>,
     /// The fast path met an end of a flow for the first time, in a line that it did not take. If that is bad, nothing is
@@ -85,13 +90,14 @@ impl Decoder {
     /// A decoder that keeps these columns of all lines.
     #[must_use]
     pub fn new(columns: Projection) -> Self {
-        Self::wanting(Wants { columns, needles: Vec::new(), counts: false, learns: false })
+        Self::wanting(Wants { columns, ..Wants::default() })
     }
 
     /// A decoder that gives what is wanted, and nothing else.
     #[must_use]
     pub fn wanting(wants: Wants) -> Self {
         let mut decoder = Self::reference(wants);
+        decoder.skim = if decoder.wants.skims { Skim::new(&decoder.wants.needles) } else { None };
         decoder.fast = Some(Fast::new(&decoder.wants.columns, &asked(&decoder.wants), decoder.wants.learns));
         decoder
     }
@@ -103,6 +109,7 @@ impl Decoder {
             rows: Rows::showing(asked(&wants).with(wants.columns.columns()), &wants.columns),
             filter: Filter::new(&wants.needles),
             wants,
+            skim: None,
             fast: None,
             has_new_endpoints: false,
             plain: Plain::default(),
@@ -119,7 +126,7 @@ impl Decoder {
         let text = simdutf8::basic::from_utf8(&chunk.bytes).ok();
         let (mut at, mut lines) = (0, 0);
         while let Some(rest) = chunk.bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let length = match text.and_then(|text| self.next_line(text.get(at..)?)) {
+            let length = match text.and_then(|text| self.skimmed(rest).or_else(|| self.next_line(text.get(at..)?))) {
                 Some(length) => length,
                 None => {
                     let end = memchr::memchr(b'\n', rest);
@@ -134,6 +141,13 @@ impl Decoder {
             lines += 1;
         }
         lines
+    }
+
+    /// The length of the line that a text begins with, without its line feed, if it can be left out.
+    fn skimmed(&self, text: &[u8]) -> Option<usize> {
+        let skim = self.skim.as_ref()?;
+        let length = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        (length <= MAX_LINE && skim.leaves_out(text.get(..length)?)).then_some(length)
     }
 
     /// Decodes the line that a text begins with, if that can be done fast, and gives its length, without its line feed.
