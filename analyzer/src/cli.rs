@@ -66,6 +66,12 @@ pub(crate) struct Observe {
     /// Files, folders, patterns, archives, or - for standard input
     #[arg(value_name = "INPUT")]
     pub inputs: Vec<String>,
+    /// Another input, as the hubble CLI has it
+    #[arg(long, value_name = "INPUT", hide_short_help = true)]
+    pub input_file: Vec<String>,
+    /// Go on with what the files grow by, across rotation
+    #[arg(short, long, conflicts_with = "first", help_heading = "Selection")]
+    pub follow: bool,
     /// Only the oldest so many events
     #[arg(long, value_name = "N", conflicts_with_all = ["last", "all"], help_heading = "Selection")]
     pub first: Option<usize>,

@@ -100,7 +100,7 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
     for archive in archives {
         files.extend(reading.in_window(archive, window)?);
     }
-    let wanted_rows = Wanted { window, needles: request.needles.clone(), exactly: true };
+    let wanted_rows = Wanted { window, needles: request.needles.clone(), exactly: true, row_group: None };
     let wants = reading.reader.wants();
     let parts: Vec<Part> = files.par_iter().map(|path| Part::read(path, &wanted_rows, wants)).collect();
     for (path, part) in files.iter().zip(parts) {

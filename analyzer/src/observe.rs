@@ -1,98 +1,147 @@
 //! `lookback observe`: Hubble's own command line, over files.
 
+mod agent;
+mod archived;
+mod event;
 mod flags;
+mod flow;
+mod follow;
+mod parquet;
 mod print;
+mod printer;
+mod read;
+mod selection;
 mod terms;
 
-use std::collections::VecDeque;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
-use lookback_flow::columns::COLUMNS;
 use lookback_flow::filter::Filters;
 use lookback_flow::inputs::{Input, find};
-use lookback_flow::json::{Wants, encode_lines};
-use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Origin, SegmentFile, Wanted};
-use lookback_flow::view::View;
 
 use crate::cli;
-use crate::read::{self, Opened, Options, Reader};
-use crate::render::{rejected, terminal};
+use crate::read::Options;
 use crate::session::Outcome;
-use print::{Event, Style};
+use parquet::ParquetFile;
+use print::{Events, Style};
 pub(crate) use print::{Format, TimeFormat};
+use printer::{Keep, Printer};
+use read::Observer;
+use selection::Selection;
 
-/// Adds the flags that filter.
+/// Events of other kinds: each a command below `observe`, without the flags that filter flows.
+const OTHERS: [(&str, &str, Events); 2] = [
+    ("agent-events", "Print events of the Cilium agent: policies, endpoints, services, addresses", Events::Agent),
+    ("debug-events", "Print debug events of Cilium's datapath", Events::Debug),
+];
+
+/// Adds the flags that filter, and the commands below.
 pub(crate) fn with_flags(command: Command) -> Command {
     // The description of `cli::Observe` would stand for the command's.
     let (about, long_about) = (command.get_about().cloned(), command.get_long_about().cloned());
-    let command = flags::with_flags(cli::Observe::augment_args(command));
-    command.about(about.unwrap_or_default()).long_about(long_about.unwrap_or_default())
+    let mut command = flags::with_flags(cli::Observe::augment_args(command));
+    for (name, about, _) in OTHERS {
+        command = command.subcommand(cli::Observe::augment_args(Command::new(name)).about(about));
+    }
+    command
+        .about(about.unwrap_or_default())
+        .long_about(long_about.unwrap_or_default())
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading("Other events")
 }
 
 /// Prints the events that were asked for.
 pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome> {
-    let args = cli::Observe::from_arg_matches(matches)?;
-    let raw = flags::filters(matches)?;
+    let other = OTHERS.iter().find_map(|(name, _, events)| Some((*events, matches.subcommand_matches(name)?)));
+    match other {
+        Some((events, matches)) => observe(&cli::Observe::from_arg_matches(matches)?, events, &flags::Raw::default()),
+        None => {
+            let raw = flags::filters(matches)?;
+            observe(&cli::Observe::from_arg_matches(matches)?, Events::Flows, &raw)
+        }
+    }
+}
+
+fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outcome> {
     let mut out = BufWriter::new(io::stdout());
     if args.print_raw_filters {
         out.write_all(raw.yaml().as_bytes())?;
         out.flush()?;
         return Ok(Outcome::Answered);
     }
-    let filters = Filters::for_files(&raw.allow, &raw.deny)?;
+    let selection =
+        Selection { filters: Filters::for_files(&raw.allow, &raw.deny)?, window: window(args)?, kinds: events.kinds() };
+    let inputs = [args.inputs.as_slice(), &args.input_file].concat();
+    if inputs.is_empty() {
+        bail!("no input: give files, folders, patterns, archives, or - for standard input");
+    }
+    if args.follow && matches!(args.output, Format::Table | Format::Parquet) {
+        bail!("-o table and -o parquet need the end of the events, and --follow has none");
+    }
+    let found = find(&inputs)?;
+    let mut options = Options::new(&args.lines, &found)?;
+    let is_one = matches!(found.inputs.as_slice(), [Input::File(_) | Input::Stdin]);
+    let order = args.sort.unwrap_or(if is_one { cli::Sort::File } else { cli::Sort::Time });
+    let keep = match (args.first, args.last) {
+        (Some(first), _) => Keep::First(first),
+        (_, Some(last)) => Keep::Last(last),
+        _ => Keep::All,
+    };
+    let style = style(args, events);
+    let observer = |out| {
+        let observer = Observer::new(selection, Printer::new(out, style, order, keep), &options);
+        let observer = if args.follow {
+            observer.follow(&inputs, &found.inputs, &mut options)?
+        } else {
+            observer.read(&found.inputs, &mut options)?
+        };
+        observer.finish()
+    };
+    let warnings = if args.output == Format::Parquet {
+        if io::stdout().is_terminal() {
+            bail!("Parquet is not for a terminal; send it to a file: … -o parquet > flows.parquet");
+        }
+        let mut file = ParquetFile::new(&mut out, order == cli::Sort::Time && !matches!(keep, Keep::Last(_)))?;
+        let warnings = observer(&mut file)?;
+        file.finish()?;
+        warnings
+    } else {
+        observer(&mut out)?
+    };
+    out.flush()?;
+    options.flush()?;
+    warnings.iter().for_each(|warning| eprintln!("warning {warning}"));
+    Ok(Outcome::Answered)
+}
+
+/// The time that is asked about. Whoever follows asks for what comes.
+fn window(args: &cli::Observe) -> Result<Option<(i64, i64)>> {
     let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
     let moment = |flag: &str, text: &Option<String>| {
         text.as_deref().map(|text| moment(text, now).with_context(|| format!("--{flag}"))).transpose()
     };
-    let window = (moment("since", &args.since)?, moment("until", &args.until)?);
-    if args.inputs.is_empty() {
-        bail!("no input: give files, folders, patterns, archives, or - for standard input");
-    }
-    let found = find(&args.inputs)?;
-    let mut options = Options::new(&args.lines, &found)?;
+    let (since, until) = (moment("since", &args.since)?, moment("until", &args.until)?.filter(|_| !args.follow));
+    let is_asked = since.is_some() || until.is_some();
+    Ok(is_asked.then(|| (since.unwrap_or(i64::MIN), until.unwrap_or(i64::MAX))))
+}
+
+fn style(args: &cli::Observe, events: Events) -> Style {
     let colours = match args.color {
         cli::Colour::Always => true,
         cli::Colour::Never => false,
         cli::Colour::Auto => io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
-    let style = Style {
+    Style {
         format: args.output,
         time: args.time_format,
         node_names: args.print_node_name,
         policy_names: args.print_policy_names,
         translates: args.ip_translation && !args.numeric,
         colours: colours && matches!(args.output, Format::Compact | Format::Dict),
-    };
-    let inputs = read::files(&found.inputs)?;
-    let order = args.sort.unwrap_or(if inputs.len() > 1 { cli::Sort::Time } else { cli::Sort::File });
-    let printer = Printer::new(&mut out, style, order, args.first, args.last);
-    // Whoever asks for bad lines wants them all, those that nothing was asked about, too.
-    let skims = !options.strict && options.rejects.is_none();
-    let wants = Wants { columns: columns(), needles: filters.needles(), skims, ..Wants::default() };
-    let (reader, selection) = (Reader::new(wants), Selection { filters, window });
-    let mut observer = Observer { reader, selection, printer, origins: Vec::new() };
-    match inputs.iter().try_for_each(|input| observer.input(input, &mut options)) {
-        Err(error) if !error.is::<Enough>() => return Err(error),
-        _ => {}
+        events,
     }
-    options.flush()?;
-    let Observer { printer, origins, .. } = observer;
-    printer.finish()?;
-    out.flush()?;
-    for origin in &origins {
-        if let Some(why) = &origin.broken {
-            eprintln!("warning {}: {}", terminal(&origin.name), terminal(why));
-        }
-    }
-    if origins.iter().any(|origin| !origin.rejected.is_empty()) {
-        eprintln!("warning {}", rejected(&origins, "(--rejects FILE keeps them)"));
-    }
-    Ok(Outcome::Answered)
 }
 
 /// A moment as Hubble reads it: a time, or a span before now.
@@ -111,209 +160,6 @@ fn moment(text: &str, now: i64) -> Result<i64> {
         time.timestamp_nanos_opt()
     });
     time.ok_or_else(|| anyhow!("{text:?} is neither a time, such as 2026-03-01T10:00:00Z, nor a duration, such as 5m"))
-}
-
-/// Every column, but not what no known version has: Hubble drops that, too.
-fn columns() -> Projection {
-    Projection::of(
-        COLUMNS.iter().filter(|column| !column.is_derived() && column.name != "extra").map(|column| column.name),
-    )
-}
-
-/// No more events are asked for.
-#[derive(Debug, thiserror::Error)]
-#[error("enough")]
-struct Enough;
-
-/// Reads inputs and gives the printer what was asked for.
-struct Observer<'a> {
-    reader: Reader,
-    selection: Selection,
-    printer: Printer<'a>,
-    origins: Vec<Origin>,
-}
-
-impl Observer<'_> {
-    fn input(&mut self, input: &Input, options: &mut Options) -> Result<()> {
-        let mut origin = Origin { name: input.name(), ..Origin::default() };
-        let read = self.read(input, &mut origin, options);
-        options.told(&origin)?;
-        self.origins.push(origin);
-        read
-    }
-
-    fn read(&mut self, input: &Input, origin: &mut Origin, options: &mut Options) -> Result<()> {
-        let Self { reader, selection, printer, .. } = self;
-        match read::open(input, |source, _| source)? {
-            Opened::Broken(why) => {
-                origin.broken = Some(why);
-                Ok(())
-            }
-            Opened::Lines(chunks) => {
-                reader.lines(chunks, origin, options, |_, decoded| printer.batch(&selection.of(&decoded.batch)?))
-            }
-            Opened::Parquet(path) => {
-                let Wants { columns, needles, .. } = reader.wants();
-                let wanted = Wanted { needles: needles.clone(), exactly: true, ..Wanted::default() };
-                let read = SegmentFile::open(&path).map_err(anyhow::Error::from).and_then(|file| {
-                    for batch in file.read(columns, &wanted, None)? {
-                        printer.batch(&selection.of(&batch?)?)?;
-                    }
-                    Ok(())
-                });
-                match read {
-                    Err(error) if !error.is::<Enough>() && !error.is::<io::Error>() => {
-                        origin.broken = Some(error.to_string());
-                        Ok(())
-                    }
-                    other => other,
-                }
-            }
-        }
-    }
-}
-
-/// Which events are asked for.
-struct Selection {
-    filters: Filters,
-    /// From and to.
-    window: (Option<i64>, Option<i64>),
-}
-
-impl Selection {
-    /// The rows of a batch that are asked for. Reports of lost events are filtered as the hubble CLI does with files: what
-    /// asks about flows leaves them out.
-    fn of(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        if batch.num_rows() == 0 {
-            return Ok(batch.clone());
-        }
-        let kept = self.filters.keep(batch)?;
-        let view = View::new(batch)?;
-        let (since, until) = self.window;
-        let inside = |time: i64| since.is_none_or(|since| time >= since) && until.is_none_or(|until| time <= until);
-        let keep: BooleanArray = (0..batch.num_rows())
-            .map(|row| {
-                let event = Event { view: &view, row };
-                let in_time = (since.is_none() && until.is_none()) || event.time().is_some_and(inside);
-                Some(kept.value(row) && in_time && matches!(event.kind(), "flow" | "lost_events"))
-            })
-            .collect();
-        Ok(filter_record_batch(batch, &keep)?)
-    }
-}
-
-/// Prints events at once, or holds them until the last ones or their order are known.
-struct Printer<'a> {
-    out: &'a mut (dyn Write + Send),
-    style: Style,
-    order: cli::Sort,
-    first: Option<usize>,
-    last: Option<usize>,
-    /// With their times; as many as there can be use for.
-    held: VecDeque<(i64, String)>,
-    printed: usize,
-}
-
-impl<'a> Printer<'a> {
-    fn new(
-        out: &'a mut (dyn Write + Send),
-        style: Style,
-        order: cli::Sort,
-        first: Option<usize>,
-        last: Option<usize>,
-    ) -> Self {
-        Self { out, style, order, first, last, held: VecDeque::new(), printed: 0 }
-    }
-
-    fn batch(&mut self, batch: &RecordBatch) -> Result<()> {
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        let view = View::new(batch)?;
-        let mut json = String::new();
-        let ends = if self.style.format == Format::Json { encode_lines(batch, &mut json)? } else { Vec::new() };
-        let mut start = 0;
-        for row in 0..batch.num_rows() {
-            let event = Event { view: &view, row };
-            let text = match ends.get(row) {
-                Some(end) => json.get(std::mem::replace(&mut start, *end)..*end).map(|line| line.trim_end().to_owned()),
-                None => self.style.event(&event),
-            };
-            if let Some(text) = text {
-                self.event(event.time().unwrap_or(i64::MAX), text)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn event(&mut self, time: i64, text: String) -> Result<()> {
-        let is_held = self.order == cli::Sort::Time || self.last.is_some() || self.style.format == Format::Table;
-        if !is_held {
-            if self.first.is_some_and(|first| self.printed >= first) {
-                return Err(Enough.into());
-            }
-            return self.print(&text);
-        }
-        self.held.push_back((time, text));
-        match (self.order, self.first, self.last) {
-            (cli::Sort::File, _, Some(last)) if self.held.len() > last => {
-                self.held.pop_front();
-            }
-            (cli::Sort::File, Some(first), _) if self.held.len() > first => {
-                self.held.pop_back();
-                return Err(Enough.into());
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn print(&mut self, text: &str) -> Result<()> {
-        if self.style.format == Format::Dict && self.printed > 0 {
-            writeln!(self.out, "------------")?;
-        }
-        self.printed += 1;
-        Ok(writeln!(self.out, "{text}")?)
-    }
-
-    /// Prints what was held.
-    fn finish(mut self) -> Result<()> {
-        let mut held: Vec<(i64, String)> = std::mem::take(&mut self.held).into();
-        if self.order == cli::Sort::Time {
-            held.sort_by_key(|(time, _)| *time);
-            held.truncate(self.first.unwrap_or(usize::MAX));
-            held.drain(..held.len().saturating_sub(self.last.unwrap_or(usize::MAX)));
-        }
-        if self.style.format == Format::Table {
-            return self.table(&held);
-        }
-        held.iter().try_for_each(|(_, text)| self.print(text))
-    }
-
-    /// Columns as wide as their widest cell, with three blanks between.
-    fn table(&mut self, held: &[(i64, String)]) -> Result<()> {
-        if held.is_empty() {
-            return Ok(());
-        }
-        let headings = self.style.headings();
-        let lines: Vec<Vec<&str>> = std::iter::once(headings.as_str())
-            .chain(held.iter().map(|(_, text)| text.as_str()))
-            .map(|line| line.split('\t').collect())
-            .collect();
-        let columns = lines.first().map_or(0, Vec::len);
-        let width = |at: usize| lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.chars().count()).max();
-        let widths: Vec<usize> = (0..columns).map(|at| width(at).unwrap_or_default() + 3).collect();
-        for line in &lines {
-            let mut text = String::new();
-            for (at, cell) in line.iter().enumerate() {
-                let width = if at + 1 == columns { 0 } else { widths.get(at).copied().unwrap_or_default() };
-                text.push_str(cell);
-                text.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count())));
-            }
-            writeln!(self.out, "{text}")?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -196,12 +196,14 @@ impl Turn<'_> {
     fn is(&self, chunk: usize) -> bool {
         self.chunk == chunk || self.result.is_err()
     }
+}
 
-    fn keep(&self) -> Keep {
-        match (&self.options.rejects, self.options.strict) {
-            (_, true) => Keep::First,
-            (Some(_), false) => Keep::All,
-            (None, false) => Keep::None,
+impl Keep {
+    fn of(options: &Options) -> Self {
+        match (&options.rejects, options.strict) {
+            (_, true) => Self::First,
+            (Some(_), false) => Self::All,
+            (None, false) => Self::None,
         }
     }
 }
@@ -213,6 +215,15 @@ impl Reader {
 
     pub(crate) fn wants(&self) -> &Wants {
         &self.wants
+    }
+
+    /// Decodes a chunk of a log.
+    pub(crate) fn chunk(&mut self, chunk: &Chunk, origin: &mut Origin, options: &mut Options) -> Result<Decoded> {
+        self.decoders.resize_with(1.max(self.decoders.len()), || Decoder::wanting(self.wants.clone()));
+        let decoder = self.decoders.first_mut().context("no decoder")?;
+        let decoded = decode(chunk, decoder, Keep::of(options))?;
+        count(chunk, &decoded, 0, origin, options)?;
+        Ok(decoded)
     }
 
     /// Decodes a log; `each` gets every chunk with what came of it, in order.
@@ -262,7 +273,7 @@ fn work(decoder: &mut Decoder, source: &Mutex<Source>, turns: &Mutex<Turn<'_>>, 
         let taken = lock(source).take(used.take());
         let Some((number, chunk)) = taken else { return };
         // The first chunk tells how short the lines are.
-        let keep = wait(&|turn| turn.is(number) || (turn.chunk > 0 && !turn.one_at_a_time)).keep();
+        let keep = Keep::of(wait(&|turn| turn.is(number) || (turn.chunk > 0 && !turn.one_at_a_time)).options);
         // A thread that panicked would be waited for without end.
         let came = guarded(|| decode(&chunk, decoder, keep));
         let mut turn = wait(&|turn| turn.is(number));

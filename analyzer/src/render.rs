@@ -23,7 +23,7 @@ use lookback_question::catalogue::Unit;
 use lookback_question::window::human_span;
 
 use escape::Harmless;
-pub(crate) use escape::terminal;
+pub(crate) use escape::{spreadsheet, terminal};
 pub(crate) use evidence::{kinds, plural, rejected, write_evidence};
 
 /// How to write an answer.
@@ -212,7 +212,7 @@ fn write_csv(answer: &Answer, raw: bool, out: &mut dyn Write) -> Result<()> {
                 Cell::Fraction(number) => number.to_string(),
                 Cell::Text(text) if to_terminal => terminal(&text).into_owned(),
                 Cell::Text(text) if raw => text,
-                Cell::Text(text) => escape::spreadsheet(&text).into_owned(),
+                Cell::Text(text) => spreadsheet(&text).into_owned(),
                 Cell::Time(nanos) if raw => nanos.to_string(),
                 Cell::Time(nanos) => rfc3339(nanos),
             })?;

@@ -143,8 +143,12 @@ impl ColumnId {
         &COLUMNS[usize::from(self.0)]
     }
 
-    /// The column of a name that stands in this crate's code, and so in the table.
-    pub(crate) fn known(name: &str) -> Self {
+    /// The column of a name that stands in code, and so in the table.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn known(name: &str) -> Self {
         Self::of(name).unwrap_or_else(|| unreachable!("{name} is in the column table"))
     }
 

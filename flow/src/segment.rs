@@ -19,6 +19,7 @@ mod write;
 use arrow::error::ArrowError;
 use parquet::errors::ParquetError;
 
+pub use filter::RowTest;
 pub use info::{Origin, SegmentInfo};
 pub use layout::COLUMNS_OF_FILE;
 pub use prune::{Clause, Needle, Wanted};

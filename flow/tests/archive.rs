@@ -361,7 +361,7 @@ fn nothing_that_is_wanted_is_passed_over() {
             needles.push(vec![vec![pod(&mut random)]]);
         }
         let window = (round % 2 == 0 || needles.is_empty()).then_some((since, until));
-        let wanted = Wanted { window, needles, exactly: round % 5 == 0 };
+        let wanted = Wanted { window, needles, exactly: round % 5 == 0, row_group: None };
         let found = |batches: &[RecordBatch]| -> Vec<String> {
             let mut lines = String::new();
             for batch in batches {
@@ -421,6 +421,7 @@ fn a_file_with_any_bytes_changed_is_an_error_or_rows_and_never_a_panic() {
             window: Some((0, i64::MAX)),
             needles: vec![vec![vec![(ColumnId::of("source_pod").unwrap(), "web".to_owned())]]],
             exactly: round % 6 == 0,
+            row_group: None,
         };
         let wanted = if round % 3 == 0 { wanted } else { Wanted::default() };
         let Ok(reader) = read.read(&Projection::all(), &wanted, None) else { continue };

@@ -1,16 +1,13 @@
-//! Events as `hubble observe` prints them.
+//! Events as `hubble observe` prints them: a line, a block of keys and values, or the cells of a table.
 
-use std::fmt::Write as _;
-
-use arrow::array::{Array as _, AsArray};
 use chrono::{DateTime, Utc};
 use clap::ValueEnum;
-use lookback_flow::columns::ColumnId;
-use lookback_flow::schema::presence_bit;
-use lookback_flow::view::View;
+use lookback_flow::columns::{COLUMNS as TABLE, ColumnId, Type};
+use lookback_flow::time::rfc3339;
 
-use super::terms;
-use crate::render::terminal;
+use super::event::Event;
+use super::{agent, flow};
+use crate::render::spreadsheet;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,6 +22,17 @@ pub(crate) enum Format {
     /// The lines of an exporter
     #[value(alias = "jsonpb")]
     Json,
+    /// With a header line; texts that a spreadsheet would take for formulas are quoted
+    Csv,
+    /// A file as of an archive; not to a terminal
+    Parquet,
+}
+
+impl Format {
+    /// Whether events are lines of an exporter, perhaps on their way into something else.
+    pub(super) fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Parquet)
+    }
 }
 
 /// How times are written; always in UTC.
@@ -59,14 +67,31 @@ pub(super) struct Style {
     /// Names instead of addresses.
     pub translates: bool,
     pub colours: bool,
+    pub events: Events,
 }
 
-/// Headings of a table, and keys of a dict.
-const HEADINGS: [&str; 7] = ["TIMESTAMP", "NODE", "SOURCE", "DESTINATION", "TYPE", "VERDICT", "SUMMARY"];
+/// Which events are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Events {
+    Flows,
+    Agent,
+    Debug,
+}
+
+impl Events {
+    /// As the column `kind` has them.
+    pub(super) fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Flows => &["flow", "lost_events"],
+            Self::Agent => &["agent_event"],
+            Self::Debug => &["debug_event"],
+        }
+    }
+}
 
 /// SGR parameters.
 #[derive(Clone, Copy)]
-enum Colour {
+pub(super) enum Colour {
     Red = 31,
     Green = 32,
     Yellow = 33,
@@ -74,203 +99,69 @@ enum Colour {
     Cyan = 36,
 }
 
-/// One end of a flow.
-#[derive(Clone, Copy)]
-enum End {
-    Source,
-    Destination,
-}
-
-/// A row of a batch.
-#[derive(Clone, Copy)]
-pub(super) struct Event<'a> {
-    pub view: &'a View<'a>,
-    pub row: usize,
-}
-
-impl<'a> Event<'a> {
-    fn text(&self, column: &str) -> Option<&'a str> {
-        self.view.text(ColumnId::of(column)?, self.row).filter(|text| !text.is_empty())
-    }
-
-    fn number(&self, column: &str) -> Option<i128> {
-        self.view.number(ColumnId::of(column)?, self.row)
-    }
-
-    fn nanos(&self, column: &str) -> Option<i64> {
-        i64::try_from(self.number(column)?).ok()
-    }
-
-    /// Whether a message or field was there.
-    fn has(&self, path: &str) -> bool {
-        let bit = presence_bit(path).map_or(0, |bit| 1i128 << bit);
-        self.number("messages").is_none_or(|present| present & bit != 0)
-    }
-
-    pub(super) fn kind(&self) -> &'a str {
-        self.text("kind").unwrap_or("flow")
-    }
-
-    pub(super) fn time(&self) -> Option<i64> {
-        self.nanos("time")
-    }
-
-    fn end(&self, end: End, column: &str) -> Option<&'a str> {
-        self.text(&format!("{}_{column}", end.name()))
-    }
-}
-
-impl End {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Source => "source",
-            Self::Destination => "destination",
-        }
-    }
-}
+/// A value and what it is called; a heading may be empty.
+pub(super) type Cell = (&'static str, String);
 
 impl Style {
-    /// An event as a line or a block, or as the cells of a table with tabs between; `None` for what is not shown.
+    /// An event as it is printed; `None` for what is not shown.
     pub(super) fn event(self, event: &Event<'_>) -> Option<String> {
-        match (event.kind(), self.format) {
-            ("flow", Format::Compact) => Some(self.compact(event)),
-            ("lost_events", Format::Compact) => Some(self.compact_lost(event)),
-            ("flow", _) => Some(self.fields(&self.flow(event), false)),
-            ("lost_events", _) => Some(self.fields(&self.lost(event), true)),
-            _ => None,
+        if !self.events.kinds().contains(&event.kind()) {
+            return None;
         }
+        Some(match (self.format, event.kind()) {
+            (Format::Csv, _) => csv(event),
+            (Format::Compact, "flow") => flow::compact(self, event),
+            (Format::Compact, "lost_events") => flow::compact_lost(self, event),
+            (Format::Compact, "agent_event") => agent::compact_agent(self, event),
+            (Format::Compact, _) => agent::compact_debug(self, event),
+            (_, "flow") => self.cells(flow::cells(self, event).into_iter(), ""),
+            (_, "lost_events") => self.cells(flow::lost(self, event).into_iter(), "DESTINATION"),
+            (_, "agent_event") => self.cells(agent::agent(self, event).into_iter(), ""),
+            (Format::Table, _) => self.cells(agent::debug_row(self, event).into_iter(), ""),
+            _ => self.cells(agent::debug(self, event).into_iter(), ""),
+        })
     }
 
-    /// The headings, where there is a table.
+    /// The line before all others, where there is one.
+    pub(super) fn first_line(self) -> Option<String> {
+        (self.format == Format::Csv).then(|| shown().map(|id| id.column().name).collect::<Vec<_>>().join(","))
+    }
+
+    /// The headings of a table.
     pub(super) fn headings(self) -> String {
-        self.shown(&HEADINGS.map(str::to_owned)).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\t")
+        let all: &[&str] = match self.events {
+            Events::Flows => &["TIMESTAMP", "NODE", "SOURCE", "DESTINATION", "TYPE", "VERDICT", "SUMMARY"],
+            Events::Agent => &["TIMESTAMP", "NODE", "TYPE", "DETAILS"],
+            Events::Debug => &["TIMESTAMP", "NODE", "FROM", "", "TYPE", "CPU/MARK", "MESSAGE"],
+        };
+        let shown = all.iter().filter(|heading| self.shows(heading)).copied();
+        shown.collect::<Vec<_>>().join("\t")
     }
 
-    fn shown(self, texts: &[String; 7]) -> impl Iterator<Item = (&'static str, &String)> {
-        let node_names = self.node_names;
-        HEADINGS.into_iter().zip(texts).filter(move |(heading, _)| node_names || *heading != "NODE")
+    fn shows(self, heading: &str) -> bool {
+        self.node_names || heading != "NODE"
     }
 
-    /// The cells of a table, or the lines of a dict, where what was lost has no destination.
-    fn fields(self, texts: &[String; 7], is_lost: bool) -> String {
+    /// The cells of a table, or the lines of a dict, which has one less.
+    fn cells(self, cells: impl Iterator<Item = Cell>, not_in_dict: &str) -> String {
+        let cells = cells.filter(|(heading, _)| self.shows(heading));
         if self.format == Format::Table {
-            return self.shown(texts).map(|(_, text)| text.as_str()).collect::<Vec<_>>().join("\t");
+            return cells.map(|(_, text)| text).collect::<Vec<_>>().join("\t");
         }
-        let shown = self.shown(texts).filter(|(heading, _)| !(is_lost && *heading == "DESTINATION"));
-        let lines: Vec<String> = shown.map(|(heading, text)| format!("{heading:>11}: {text}")).collect();
-        lines.join("\n")
+        let cells = cells.filter(|(heading, _)| not_in_dict.is_empty() || *heading != not_in_dict);
+        cells.map(|(heading, text)| format!("{heading:>11}: {text}")).collect::<Vec<_>>().join("\n")
     }
 
-    fn compact(self, event: &Event<'_>) -> String {
-        let (source, destination) =
-            (self.end_with_identity(event, End::Source), self.end_with_identity(event, End::Destination));
-        let (left, arrow, right) = match event.number("is_reply") {
-            None => (source, "<>", destination),
-            Some(0) => (source, "->", destination),
-            // The client stays on the left.
-            Some(_) => (destination, "<-", source),
-        };
-        let node = if self.node_names { format!(" [{}]", node(event)) } else { String::new() };
-        format!(
-            "{}{node}: {left} {arrow} {right} {} {} ({})",
-            self.time(own_time(event)),
-            kind(event),
-            self.verdict(event),
-            summary(event, |name, is_failing| self
-                .coloured(name, if is_failing { Colour::Red } else { Colour::Green }))
-        )
+    /// Where the observing node is told in a line.
+    pub(super) fn node(self, name: &str) -> String {
+        if self.node_names { format!(" [{name}]") } else { String::new() }
     }
 
-    fn end_with_identity(self, event: &Event<'_>, end: End) -> String {
-        let number = event.number(&format!("{}_identity", end.name())).unwrap_or_default();
-        let identity = terms::identity(number).map_or_else(|| format!("(ID:{number})"), |name| format!("({name})"));
-        format!("{} {}", self.host(event, end), self.coloured(&identity, Colour::Magenta))
-    }
-
-    fn compact_lost(self, event: &Event<'_>) -> String {
-        let (source, details) = self.loss(event, "");
-        format!("{} EVENTS LOST: {source} {details}", self.time(event.time()))
-    }
-
-    fn flow(self, event: &Event<'_>) -> [String; 7] {
-        [
-            self.time(own_time(event)),
-            node(event),
-            self.host(event, End::Source),
-            self.host(event, End::Destination),
-            kind(event),
-            self.verdict(event),
-            summary(event, |name, _| name.to_owned()),
-        ]
-    }
-
-    fn lost(self, event: &Event<'_>) -> [String; 7] {
-        let (source, details) = self.loss(event, "- ");
-        let node = event.text("node_name").map_or_else(|| "-".to_owned(), clean);
-        let nothing = || "-".to_owned();
-        [self.time(event.time()), node, source, nothing(), "EVENTS LOST".to_owned(), nothing(), details]
-    }
-
-    /// Where events were lost, and how many.
-    fn loss(self, event: &Event<'_>, dash: &str) -> (String, String) {
-        let source = clean(event.text("lost_source").unwrap_or("UNKNOWN_LOST_EVENT_SOURCE"));
-        let cpu = event.number("lost_cpu").unwrap_or_default();
-        let mut details = format!("CPU({cpu}) {dash}{}", event.number("lost_count").unwrap_or_default());
-        let (first, last) = (event.nanos("lost_first"), event.nanos("lost_last"));
-        if first.is_some() || last.is_some() {
-            let _ = write!(details, " (first: {}, last: {})", self.time(first), self.time(last));
-        }
-        (source, details)
-    }
-
-    /// A name or address, and the port.
-    fn host(self, event: &Event<'_>, end: End) -> String {
-        let Some(ip) = event.end(end, "ip") else {
-            let address = event.text(&format!("ethernet_{}", end.name())).map(clean).unwrap_or_default();
-            return if event.has("flow.ethernet") { self.coloured(&address, Colour::Cyan) } else { address };
-        };
-        let name = if self.translates { translated(event, end) } else { None };
-        let port = event.number(&format!("{}_port", end.name())).filter(|port| *port != 0);
-        let host = name.unwrap_or_else(|| clean(ip));
-        let Some(port) = port else { return self.coloured(&host, Colour::Cyan) };
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        self.coloured(&format!("{host}:{}", self.coloured(&port.to_string(), Colour::Yellow)), Colour::Cyan)
-    }
-
-    fn verdict(self, event: &Event<'_>) -> String {
-        let verdict = clean(event.text("verdict").unwrap_or("VERDICT_UNKNOWN"));
-        let colour = match verdict.as_str() {
-            "FORWARDED" | "REDIRECTED" => Some(Colour::Green),
-            "DROPPED" | "ERROR" => Some(Colour::Red),
-            "AUDIT" | "TRACED" | "TRANSLATED" => Some(Colour::Yellow),
-            _ => None,
-        };
-        let (mut word, mut list) = (verdict.as_str(), None);
-        if event.number("event_type") == Some(terms::POLICY_VERDICT.into()) {
-            (word, list) = match word {
-                "FORWARDED" | "REDIRECTED" => ("ALLOWED", Some("allowed_by")),
-                "DROPPED" | "ERROR" => ("DENIED", Some("denied_by")),
-                "AUDIT" => ("AUDITED", Some("denied_by")),
-                other => (other, None),
-            };
-        }
-        let mut word = word.to_owned();
-        if self.policy_names
-            && let Some(list) = list
-        {
-            let policies = policies(event, list);
-            if !policies.is_empty() {
-                let _ = write!(word, " BY {}", policies.join(", "));
-            }
-        }
-        colour.map_or_else(|| word.clone(), |colour| self.coloured(&word, colour))
-    }
-
-    fn coloured(self, text: &str, colour: Colour) -> String {
+    pub(super) fn coloured(self, text: &str, colour: Colour) -> String {
         if self.colours { format!("\u{1b}[{}m{text}\u{1b}[0m", colour as u8) } else { text.to_owned() }
     }
 
-    fn time(self, nanos: Option<i64>) -> String {
+    pub(super) fn time(self, nanos: Option<i64>) -> String {
         let Some(nanos) = nanos else { return "N/A".to_owned() };
         let time: DateTime<Utc> = DateTime::from_timestamp_nanos(nanos);
         let fraction = |digits: usize| {
@@ -293,93 +184,22 @@ impl Style {
     }
 }
 
-fn clean(text: &str) -> String {
-    terminal(text).into_owned()
+/// The columns that are shown where there is room for a few.
+fn shown() -> impl Iterator<Item = ColumnId> {
+    (0u16..).map(ColumnId).zip(TABLE).filter(|(_, column)| column.shown).map(|(id, _)| id)
 }
 
-/// The flow's own time, not its envelope's.
-fn own_time(event: &Event<'_>) -> Option<i64> {
-    event.time().filter(|_| event.has("flow.time"))
-}
-
-fn node(event: &Event<'_>) -> String {
-    event.text("node_name").filter(|_| event.has("flow.node_name")).map(clean).unwrap_or_default()
-}
-
-/// The pod, else the service, else the names of an end.
-fn translated(event: &Event<'_>, end: End) -> Option<String> {
-    let service = event.end(end, "service_name");
-    // The service's namespace is told for the pod's, too.
-    let namespace = event.end(end, "service_namespace").or_else(|| event.end(end, "namespace"));
-    if let Some(name) = event.end(end, "pod").or(service) {
-        return Some(namespace.map_or_else(|| clean(name), |namespace| clean(&format!("{namespace}/{name}"))));
-    }
-    let names = event.view.texts(ColumnId::of(&format!("{}_names", end.name()))?, event.row)?;
-    let names: Vec<&str> = names.iter().flatten().collect();
-    (!names.is_empty()).then(|| clean(&names.join(",")))
-}
-
-/// What kind of event a flow is.
-fn kind(event: &Event<'_>) -> String {
-    let sub_type = event.number("event_sub_type").unwrap_or_default();
-    let named = |column, default: &str| clean(event.text(column).unwrap_or(default));
-    if event.text("l7_type").is_some() || event.text("l7_protocol").is_some() {
-        let l7_type = named("l7_type", "UNKNOWN_L7_TYPE").to_lowercase();
-        return match event.text("l7_protocol") {
-            Some("dns") => format!("dns-{l7_type} {}", named("dns_observation_source", "")),
-            Some(protocol) => format!("{}-{l7_type}", clean(protocol)),
-            None => format!("l7-{l7_type}"),
-        };
-    }
-    match event.number("event_type").and_then(|number| i32::try_from(number).ok()) {
-        Some(terms::TRACE) => terms::trace_point(sub_type),
-        Some(terms::DROP) => terms::drop_text(sub_type),
-        Some(terms::POLICY_VERDICT) => format!(
-            "policy-verdict:{} {}",
-            terms::policy_match(event.number("policy_match_type").unwrap_or_default()),
-            named("traffic_direction", "TRAFFIC_DIRECTION_UNKNOWN")
-        ),
-        Some(terms::CAPTURE) => named("debug_capture_point", "DBG_CAPTURE_POINT_UNKNOWN"),
-        Some(terms::TRACE_SOCK) => match event.text("sock_xlate_point").unwrap_or("SOCK_XLATE_POINT_UNKNOWN") {
-            "SOCK_XLATE_POINT_PRE_DIRECTION_FWD" => "pre-xlate-fwd".to_owned(),
-            "SOCK_XLATE_POINT_POST_DIRECTION_FWD" => "post-xlate-fwd".to_owned(),
-            "SOCK_XLATE_POINT_PRE_DIRECTION_REV" => "pre-xlate-rev".to_owned(),
-            "SOCK_XLATE_POINT_POST_DIRECTION_REV" => "post-xlate-rev".to_owned(),
-            other => clean(other),
-        },
-        _ => "UNKNOWN".to_owned(),
-    }
-}
-
-fn summary(event: &Event<'_>, authentication: impl Fn(&str, bool) -> String) -> String {
-    let mut parts = Vec::new();
-    if let Some(id) = event.number("ip_trace_id").filter(|id| *id != 0) {
-        parts.push(format!("IP Trace ID: {id}"));
-    }
-    parts.extend(event.text("summary").map(clean));
-    if let Some(name) = event.text("auth_type").filter(|name| *name != "DISABLED") {
-        parts.push(format!("Auth: {}", authentication(&clean(name), name == "TEST_ALWAYS_FAIL")));
-    }
-    parts.join("; ")
-}
-
-/// The policies of a list that have a name and a kind.
-fn policies(event: &Event<'_>, list: &str) -> Vec<String> {
-    let side = match event.text("traffic_direction") {
-        Some("EGRESS") => "egress",
-        Some("INGRESS") => "ingress",
-        _ => return Vec::new(),
+fn csv(event: &Event<'_>) -> String {
+    let value = |id: ColumnId| match (id.column().kind, event.text(id), event.number(id)) {
+        (_, Some(text), _) => spreadsheet(text).into_owned(),
+        (Type::Time, _, Some(nanos)) => i64::try_from(nanos).map(rfc3339).unwrap_or_default(),
+        (Type::Bool, _, Some(number)) => (number != 0).to_string(),
+        (_, _, number) => number.map(|number| number.to_string()).unwrap_or_default(),
     };
-    let items = ColumnId::of(&format!("{side}_{list}")).and_then(|column| event.view.structs(column, event.row));
-    let Some(items) = items else { return Vec::new() };
-    let texts = |name| items.column_by_name(name).and_then(|texts| texts.as_string_opt::<i32>());
-    let (Some(names), Some(kinds)) = (texts("name"), texts("kind")) else { return Vec::new() };
-    let text = |texts: &arrow::array::StringArray, row| {
-        Some(texts)
-            .filter(|texts| texts.is_valid(row))
-            .map(|texts| clean(texts.value(row)))
-            .filter(|text| !text.is_empty())
-    };
-    let both = |row| Some(format!("{} ({})", text(names, row)?, text(kinds, row)?));
-    (0..items.len()).filter_map(both).collect()
+    let mut line = csv::Writer::from_writer(Vec::new());
+    // Writing into memory does not fail.
+    let _ = line.write_record(shown().map(value));
+    let mut line = line.into_inner().unwrap_or_default();
+    line.pop();
+    String::from_utf8(line).unwrap_or_default()
 }

@@ -72,7 +72,7 @@ impl<F: Formatter> Formatter for Harmless<F> {
 }
 
 /// For a spreadsheet: a text that would be read as a formula is quoted, also where blanks before it would be trimmed.
-pub(super) fn spreadsheet(text: &str) -> Cow<'_, str> {
+pub(crate) fn spreadsheet(text: &str) -> Cow<'_, str> {
     if text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r', '\n']) {
         Cow::Owned(format!("'{text}"))
     } else {

@@ -1,5 +1,7 @@
 //! Rows that fit what is wanted: the others are not read in the columns that are asked for.
 
+use std::fmt;
+
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::{and_kleene, or_kleene};
 use arrow::datatypes::{DataType, SchemaRef};
@@ -7,8 +9,38 @@ use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, RowFilter};
 
-use super::{Needle, Wanted};
+use super::read::conform;
+use super::{Needle, SegmentError, Wanted};
 use crate::columns::ColumnId;
+use crate::rows::Projection;
+
+/// Which rows are read, told by some of the columns that are.
+pub struct RowTest {
+    pub columns: Projection,
+    pub test: Box<Test>,
+}
+
+type Test = dyn FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send;
+
+impl fmt::Debug for RowTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RowTest").field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl RowTest {
+    /// As a filter of a file, given where the columns stand in it and what type they have in a batch.
+    pub(super) fn filter(mut self, mask: ProjectionMask, schema: SchemaRef) -> RowFilter {
+        let test = move |batch: RecordBatch| {
+            let batch = conform(&schema, &batch).map_err(|error| match error {
+                SegmentError::Arrow(error) => error,
+                other => ArrowError::SchemaError(other.to_string()),
+            })?;
+            (self.test)(&batch)
+        };
+        RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, test))])
+    }
+}
 
 /// A filter for the rows of a file; `None` where it would let all pass.
 pub(super) fn row_filter(metadata: &ArrowReaderMetadata, wanted: &Wanted) -> Option<RowFilter> {

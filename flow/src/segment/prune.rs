@@ -28,12 +28,14 @@ pub struct Wanted {
     pub needles: Vec<Needle>,
     /// Rows that fit none are left out one by one, and not just where a part of the file holds no other.
     pub exactly: bool,
+    /// Only this row group.
+    pub row_group: Option<usize>,
 }
 
 impl Wanted {
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        self.window.is_none() && self.needles.is_empty()
+        self.window.is_none() && self.needles.is_empty() && self.row_group.is_none()
     }
 }
 
@@ -47,6 +49,7 @@ pub(super) struct Pruner<'a> {
     time: Option<usize>,
     /// For each needle its clauses, for each the places of its values.
     needles: Vec<Vec<Vec<Sought>>>,
+    row_group: Option<usize>,
 }
 
 impl<'a> Pruner<'a> {
@@ -81,7 +84,7 @@ impl<'a> Pruner<'a> {
             .iter()
             .map(|needle| needle.iter().map(|clause| clause.iter().filter_map(sought).collect()).collect())
             .collect();
-        Self { metadata, window: wanted.window, time: position("time"), needles }
+        Self { metadata, window: wanted.window, time: position("time"), needles, row_group: wanted.row_group }
     }
 
     /// The row groups that may hold wanted rows.
@@ -89,7 +92,8 @@ impl<'a> Pruner<'a> {
         (0..self.metadata.num_row_groups())
             .filter(|group| {
                 let metadata = self.metadata.row_group(*group);
-                self.in_window(metadata)
+                self.row_group.is_none_or(|only| only == *group)
+                    && self.in_window(metadata)
                     && self.fits(|(column, value)| {
                         in_statistics(metadata, *column, value)
                             && file

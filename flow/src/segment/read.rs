@@ -11,9 +11,10 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
 
-use super::filter::row_filter;
+use super::filter::{RowTest, row_filter};
 use super::layout::{UUID, UUID_TEXT, join, known};
 use super::prune::Pruner;
 use super::{SegmentError, SegmentInfo, Wanted};
@@ -83,44 +84,61 @@ impl SegmentFile {
         self.metadata.metadata()
     }
 
+    /// The first and last moment of each row group, as far as they are known.
+    #[must_use]
+    pub fn spans(&self) -> Vec<Option<(i64, i64)>> {
+        let schema = self.metadata().file_metadata().schema_descr();
+        let time = schema.columns().iter().position(|leaf| leaf.path().string() == "time");
+        let span = |group: &RowGroupMetaData| match group.column(time?).statistics()? {
+            Statistics::Int64(times) => Some((*times.min_opt()?, *times.max_opt()?)),
+            _ => None,
+        };
+        self.metadata().row_groups().iter().map(span).collect()
+    }
+
     /// Reads the wanted columns of the wanted rows, perhaps of some more rows. Batches are of at most so many rows.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn read(
-        self,
+        &self,
         projection: &Projection,
         wanted: &Wanted,
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(projection, wanted, batch_rows)).map_err(SegmentError::Broken)?
+        guarded(|| self.reader(projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
+    }
+
+    /// Reads the wanted columns of those wanted rows that pass a test; of the others, only what is tested.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_tested(
+        &self,
+        projection: &Projection,
+        wanted: &Wanted,
+        test: RowTest,
+    ) -> Result<SegmentReader, SegmentError> {
+        guarded(|| self.reader(projection, wanted, None, Some(test))).map_err(SegmentError::Broken)?
     }
 
     fn reader(
-        self,
+        &self,
         projection: &Projection,
         wanted: &Wanted,
         batch_rows: Option<usize>,
+        test: Option<RowTest>,
     ) -> Result<SegmentReader, SegmentError> {
         let inferred = self.metadata.schema();
-        let mut columns = Vec::new();
-        let mut fields = Vec::with_capacity(inferred.fields().len());
-        let mut positions = Vec::new();
-        for (position, field) in inferred.fields().iter().enumerate() {
-            let known = known(field.name()).filter(|(id, _)| projection.has(*id)).map(|(_, field)| field);
-            let companion = field.name() == UUID_TEXT && columns.iter().any(|field: &Field| field.name() == UUID);
-            if known.is_some() || companion {
-                positions.push(position);
-            }
-            fields.push(hinted(field, known.as_ref()));
-            columns.extend(known);
-        }
+        let columns = Columns::of(inferred, projection);
         // Texts of few values are read as the dictionaries that they are stored as.
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(fields)));
+        let hinted =
+            inferred.fields().iter().map(|field| hinted(field, columns.schema.field_with_name(field.name()).ok()));
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>())));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)?;
-        let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, metadata.clone())
-            .with_projection(mask)
+        let mask = |columns: &Columns| ProjectionMask::roots(metadata.parquet_schema(), columns.positions.clone());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, metadata.clone())
+            .with_projection(mask(&columns))
             .with_batch_size(batch_rows.unwrap_or(BATCH_ROWS));
         let mut skipped = Skipped::default();
         if !wanted.is_everything() {
@@ -138,12 +156,41 @@ impl SegmentFile {
                 builder = builder.with_row_selection(selection);
             }
         }
-        if wanted.exactly
-            && let Some(filter) = row_filter(&metadata, wanted)
-        {
+        let filter = match test {
+            Some(test) => {
+                let tested = Columns::of(inferred, &test.columns);
+                Some(test.filter(mask(&tested), tested.schema))
+            }
+            None if wanted.exactly => row_filter(&metadata, wanted),
+            None => None,
+        };
+        if let Some(filter) = filter {
             builder = builder.with_row_filter(filter);
         }
-        Ok(SegmentReader { batches: builder.build()?, schema: Arc::new(ArrowSchema::new(columns)), skipped })
+        Ok(SegmentReader { batches: builder.build()?, schema: columns.schema, skipped })
+    }
+}
+
+/// Columns of a file.
+struct Columns {
+    /// Where they stand in it.
+    positions: Vec<usize>,
+    /// As they stand in a batch.
+    schema: SchemaRef,
+}
+
+impl Columns {
+    fn of(file: &ArrowSchema, projection: &Projection) -> Self {
+        let (mut positions, mut fields) = (Vec::new(), Vec::<Field>::new());
+        for (position, field) in file.fields().iter().enumerate() {
+            let known = known(field.name()).filter(|(id, _)| projection.has(*id)).map(|(_, field)| field);
+            let companion = field.name() == UUID_TEXT && fields.iter().any(|field| field.name() == UUID);
+            if known.is_some() || companion {
+                positions.push(position);
+            }
+            fields.extend(known);
+        }
+        Self { positions, schema: Arc::new(ArrowSchema::new(fields)) }
     }
 }
 
@@ -164,30 +211,30 @@ pub struct SegmentReader {
     pub skipped: Skipped,
 }
 
-impl SegmentReader {
-    fn conform(&self, batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
-        let array = |field: &Arc<Field>| -> Result<ArrayRef, SegmentError> {
-            let array = batch.column_by_name(field.name()).ok_or(SegmentError::NotFlows)?;
-            if let Some(bytes) =
-                array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16)
-            {
-                let others = batch.column_by_name(UUID_TEXT).and_then(|others| others.as_string_opt::<i32>());
-                return Ok(Arc::new(join(bytes, others)));
-            }
-            Ok(if array.data_type() == field.data_type() { Arc::clone(array) } else { cast(array, field.data_type())? })
-        };
-        let arrays = self.schema.fields().iter().map(array).collect::<Result<Vec<_>, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)?)
-    }
+/// A batch of a file in the types of the schema.
+pub(super) fn conform(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
+    let array = |field: &Arc<Field>| -> Result<ArrayRef, SegmentError> {
+        let array = batch.column_by_name(field.name()).ok_or(SegmentError::NotFlows)?;
+        if let Some(bytes) =
+            array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16)
+        {
+            let others = batch.column_by_name(UUID_TEXT).and_then(|others| others.as_string_opt::<i32>());
+            return Ok(Arc::new(join(bytes, others)));
+        }
+        Ok(if array.data_type() == field.data_type() { Arc::clone(array) } else { cast(array, field.data_type())? })
+    };
+    let arrays = schema.fields().iter().map(array).collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
 }
 
 impl Iterator for SegmentReader {
     type Item = Result<RecordBatch, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next =
-            guarded(|| Some(self.batches.next()?.map_err(SegmentError::from).and_then(|batch| self.conform(&batch))));
+        let next = guarded(|| {
+            Some(self.batches.next()?.map_err(SegmentError::from).and_then(|batch| conform(&self.schema, &batch)))
+        });
         next.unwrap_or_else(|panic| Some(Err(SegmentError::Broken(panic))))
     }
 }

@@ -1,0 +1,143 @@
+//! One row of a batch, as it is printed.
+
+use std::sync::LazyLock;
+
+use lookback_flow::columns::ColumnId;
+use lookback_flow::schema::presence_bit;
+use lookback_flow::view::View;
+
+use crate::render::terminal;
+
+/// Columns that every event is asked for, found once.
+macro_rules! columns {
+    ($($name:ident),* $(,)?) => {
+        pub(super) struct Columns {
+            $(pub $name: ColumnId,)*
+            pub ends: [EndColumns; 2],
+        }
+
+        pub(super) static COLUMNS: LazyLock<Columns> = LazyLock::new(|| Columns {
+            $($name: ColumnId::known(stringify!($name)),)*
+            ends: [EndColumns::new("source"), EndColumns::new("destination")],
+        });
+    };
+}
+
+columns![
+    auth_type,
+    debug_capture_point,
+    dns_observation_source,
+    event_sub_type,
+    event_type,
+    ip_trace_id,
+    is_reply,
+    kind,
+    l7_protocol,
+    l7_type,
+    lost_count,
+    lost_cpu,
+    lost_first,
+    lost_last,
+    lost_source,
+    messages,
+    node_name,
+    policy_match_type,
+    sock_xlate_point,
+    summary,
+    time,
+    traffic_direction,
+    verdict,
+];
+
+/// Columns of one end of a flow.
+pub(super) struct EndColumns {
+    pub ethernet: ColumnId,
+    pub identity: ColumnId,
+    pub ip: ColumnId,
+    pub names: ColumnId,
+    pub namespace: ColumnId,
+    pub pod: ColumnId,
+    pub port: ColumnId,
+    pub service_name: ColumnId,
+    pub service_namespace: ColumnId,
+}
+
+impl EndColumns {
+    fn new(end: &str) -> Self {
+        let of = |name: &str| ColumnId::known(&format!("{end}_{name}"));
+        Self {
+            ethernet: ColumnId::known(&format!("ethernet_{end}")),
+            identity: of("identity"),
+            ip: of("ip"),
+            names: of("names"),
+            namespace: of("namespace"),
+            pod: of("pod"),
+            port: of("port"),
+            service_name: of("service_name"),
+            service_namespace: of("service_namespace"),
+        }
+    }
+}
+
+/// A bit of the column `messages`.
+type Presence = LazyLock<i128>;
+
+pub(super) static ETHERNET: Presence = LazyLock::new(|| presence("flow.ethernet"));
+pub(super) static NODE_NAME: Presence = LazyLock::new(|| presence("flow.node_name"));
+pub(super) static TIME: Presence = LazyLock::new(|| presence("flow.time"));
+pub(super) static DEBUG_SOURCE: Presence = LazyLock::new(|| presence("debug_event.source"));
+
+fn presence(path: &str) -> i128 {
+    presence_bit(path).map_or(0, |bit| 1 << bit)
+}
+
+/// A row of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Event<'a> {
+    pub view: &'a View<'a>,
+    pub row: usize,
+}
+
+impl<'a> Event<'a> {
+    /// A text; an empty one is none.
+    pub(super) fn text(&self, column: ColumnId) -> Option<&'a str> {
+        self.view.text(column, self.row).filter(|text| !text.is_empty())
+    }
+
+    /// A text that harms no terminal.
+    pub(super) fn clean(&self, column: ColumnId) -> Option<String> {
+        self.text(column).map(clean)
+    }
+
+    pub(super) fn number(&self, column: ColumnId) -> Option<i128> {
+        self.view.number(column, self.row)
+    }
+
+    pub(super) fn nanos(&self, column: ColumnId) -> Option<i64> {
+        i64::try_from(self.number(column)?).ok()
+    }
+
+    /// The texts of a list, with commas between, harmless.
+    pub(super) fn joined(&self, column: ColumnId) -> Option<String> {
+        let texts = self.view.texts(column, self.row)?;
+        let texts: Vec<&str> = texts.iter().flatten().collect();
+        (!texts.is_empty()).then(|| clean(&texts.join(",")))
+    }
+
+    /// Whether a message or field was there.
+    pub(super) fn has(&self, presence: &Presence) -> bool {
+        self.number(COLUMNS.messages).is_none_or(|present| present & **presence != 0)
+    }
+
+    pub(super) fn kind(&self) -> &'a str {
+        self.text(COLUMNS.kind).unwrap_or("flow")
+    }
+
+    pub(super) fn time(&self) -> Option<i64> {
+        self.nanos(COLUMNS.time)
+    }
+}
+
+pub(super) fn clean(text: &str) -> String {
+    terminal(text).into_owned()
+}
