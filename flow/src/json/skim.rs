@@ -3,7 +3,7 @@
 //! Promises:
 //! 1. A line that is left out would have given no row, or would have been rejected.
 //! 2. On any doubt a line is not left out: any text may be spelled by numbers (`\u0044ROPPED`), so a line with such a thing
-//!    is looked into; so is a line in a log line, and one that is not an object from its first byte to its last.
+//!    is looked into; so is anything but a flow in its envelope, from the first byte to the last.
 //!
 //! Within a value, a key would have a backslash before its second quote; a key that is found elsewhere than where it is
 //! looked for only costs time.
@@ -43,7 +43,7 @@ impl Skim {
 
     /// Whether a line, without its line feed, can be left out.
     pub(super) fn leaves_out(&self, line: &[u8]) -> bool {
-        line.starts_with(b"{\"")
+        line.starts_with(b"{\"flow\":{")
             && line.ends_with(b"}")
             && !self
                 .needles
@@ -119,6 +119,7 @@ mod tests {
             r#"{"flow":{"traffic_direction":"EGRESS"}}"#,
             r#"{"flow":{"Summary":"\"trafficDirection\"","trafficDirection":"EGRESS"}}"#,
             r#" {"flow":{}}"#,
+            r#"{"log":"{\"flow\":{\"verdict\":\"DROPPED\",\"l4\":{\"TCP\":{}}}}"}"#,
             r#"{"flow":{"verdict":"FORWARDED"}"#.trim_end_matches('}'),
             "",
         ] {
