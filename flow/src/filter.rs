@@ -90,8 +90,7 @@ impl Filters {
     /// What every row that is kept fits one of, for readers that can leave others out; empty when it may be any.
     #[must_use]
     pub fn needles(&self) -> Vec<Needle> {
-        let clauses =
-            |filter: &Vec<Condition>| filter.iter().filter_map(|condition| condition.clause.clone()).collect();
+        let clauses = |filter: &Vec<Condition>| filter.iter().flat_map(|condition| condition.clauses.clone()).collect();
         let needles: Vec<Needle> = self.allow.iter().map(clauses).collect();
         if needles.iter().any(Vec::is_empty) { Vec::new() } else { needles }
     }

@@ -12,6 +12,7 @@
 mod filter;
 mod info;
 mod layout;
+mod needle;
 mod prune;
 mod read;
 mod write;
@@ -22,7 +23,8 @@ use parquet::errors::ParquetError;
 pub use filter::RowTest;
 pub use info::{Origin, SegmentInfo};
 pub use layout::COLUMNS_OF_FILE;
-pub use prune::{Clause, Needle, Wanted};
+pub use needle::{Clause, Needle, Pattern};
+pub use prune::Wanted;
 pub use read::{SegmentFile, SegmentReader, Skipped};
 pub use write::SegmentWriter;
 

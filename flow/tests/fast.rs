@@ -17,7 +17,7 @@ use lookback_flow::json::{Decoder, Wants};
 use lookback_flow::lines::{Chunk, Chunks, Content, sniff};
 use lookback_flow::names::Workloads;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::Needle;
+use lookback_flow::segment::{Needle, Pattern};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use reference::{Random, event, line};
@@ -30,7 +30,18 @@ fn testdata() -> PathBuf {
 fn wants() -> Vec<Wants> {
     let needle = |clauses: &[&[(&str, &str)]]| -> Needle {
         let clause = |texts: &&[(&str, &str)]| {
-            texts.iter().map(|(name, text)| (ColumnId::of(name).unwrap(), (*text).to_owned())).collect()
+            texts
+                .iter()
+                .map(|(name, text)| {
+                    (
+                        ColumnId::of(name).unwrap(),
+                        match text.strip_suffix('*') {
+                            Some(start) => Pattern::Begins(start.to_owned()),
+                            None => Pattern::from(*text),
+                        },
+                    )
+                })
+                .collect()
         };
         clauses.iter().map(clause).collect()
     };
@@ -41,7 +52,7 @@ fn wants() -> Vec<Wants> {
         Wants { counts: true, learns: true, ..Wants::default() },
         Wants {
             columns: Projection::of(["drop_reason_desc", "source_port", "summary", "tcp_flags", "http_headers"]),
-            needles: vec![needle(&[&[("verdict", "DROPPED")]]), needle(&[&[("source_pod", "web")]])],
+            needles: vec![needle(&[&[("verdict", "DROPPED")]]), needle(&[&[("source_pod", "we*")]])],
             counts: true,
             ..Wants::default()
         },

@@ -95,12 +95,12 @@ fn clause(condition: &Expr, table: &str) -> Option<Clause> {
                 (None, Some(columns)) => (columns, text(left)?),
                 _ => return None,
             };
-            Some(columns.into_iter().map(|column| (column, text.clone())).collect())
+            Some(columns.into_iter().map(|column| (column, text.as_str().into())).collect())
         }
         Expr::InList { expr, list, negated: false } => {
             let columns = columns(expr)?;
             let texts: Vec<String> = list.iter().map(text).collect::<Option<_>>()?;
-            Some(columns.iter().flat_map(|column| texts.iter().map(|text| (*column, text.clone()))).collect())
+            Some(columns.iter().flat_map(|column| texts.iter().map(|text| (*column, text.as_str().into()))).collect())
         }
         _ => None,
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use lookback_flow::columns::ColumnId;
+use lookback_flow::segment::Clause;
 use lookback_question::bind::{Bound, Literal, Scope};
 use lookback_question::catalogue::Catalogue;
 use proptest::prelude::*;
@@ -258,8 +258,8 @@ fn only_a_query_passes() {
 fn needles(sql: &str) -> Vec<String> {
     let catalogue = Catalogue::load(&[]).unwrap();
     let bound = Bound::new(sql, "query", &BTreeMap::new(), &catalogue).unwrap();
-    let clause = |clause: &Vec<(ColumnId, String)>| {
-        clause.iter().map(|(id, text)| format!("{}={text}", id.column().name)).collect::<Vec<_>>().join("|")
+    let clause = |clause: &Clause| {
+        clause.iter().map(|(id, text)| format!("{}={}", id.column().name, text.text())).collect::<Vec<_>>().join("|")
     };
     bound
         .needles(&Scope::default())

@@ -12,8 +12,8 @@ use crate::view::View;
 /// A question about some columns of a row.
 pub(super) struct Condition {
     pub columns: Vec<ColumnId>,
-    /// What surely stands in a row that answers yes, where that can be told by single texts.
-    pub clause: Option<Clause>,
+    /// What surely stands in a row that answers yes, as far as that can be told by single texts.
+    pub clauses: Vec<Clause>,
     test: Box<Test>,
 }
 
@@ -31,12 +31,12 @@ impl Condition {
         columns: impl Into<Vec<ColumnId>>,
         test: impl Fn(&View<'_>, usize) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Self { columns: columns.into(), clause: None, test: Box::new(test) }
+        Self { columns: columns.into(), clauses: Vec::new(), test: Box::new(test) }
     }
 
     /// Likewise, and tells what surely stands in a row that answers yes.
-    pub(super) fn told_by(self, clause: Option<Clause>) -> Self {
-        Self { clause, ..self }
+    pub(super) fn told_by(self, clauses: impl IntoIterator<Item = Clause>) -> Self {
+        Self { clauses: clauses.into_iter().collect(), ..self }
     }
 
     /// A question about one text.

@@ -18,6 +18,7 @@ use crate::proto::flow::{
     Verdict, Workload,
 };
 use crate::schema::presence_bit;
+use crate::segment::{Clause, Pattern};
 use crate::view::View;
 
 /// Event types of what is no flow, and of records of layer 7.
@@ -107,9 +108,10 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
         if !values.is_empty() {
             let ranges = parsed(name, values, address)?;
             let column = ColumnId::known(column);
-            let plain =
-                |range: &Address| if let Address::One(text) = range { Some((column, text.clone())) } else { None };
-            let clause = ranges.iter().map(plain).collect();
+            let plain = |range: &Address| {
+                if let Address::One(text) = range { Some((column, text.as_str().into())) } else { None }
+            };
+            let clause: Option<Clause> = ranges.iter().map(plain).collect();
             let test = move |text: Option<&str>| text.is_some_and(|text| ranges.iter().any(|range| range.has(text)));
             all.push(Condition::text(column, test).told_by(clause));
         }
@@ -128,10 +130,15 @@ fn source_and_destination(filter: &FlowFilter, all: &mut Vec<Condition>) -> Resu
         if !values.is_empty() {
             let names = parsed(name, values, Namespaced::parse)?;
             let (namespace, own) = (ColumnId::known(namespace), ColumnId::known(own));
-            all.push(Condition::new([namespace, own], move |view, row| {
+            let clauses = [
+                names.iter().map(|name| Some((namespace, name.namespace()?))).collect::<Option<Clause>>(),
+                names.iter().map(|name| Some((own, name.prefix()?))).collect(),
+            ];
+            let test = move |view: &View<'_>, row| {
                 let text = |column| view.text(column, row).unwrap_or_default();
                 names.iter().any(|name| name.matches(text(namespace), text(own)))
-            }));
+            };
+            all.push(Condition::new([namespace, own], test).told_by(clauses.into_iter().flatten()));
         }
     }
     for (name, column, values) in [
@@ -388,7 +395,7 @@ fn protocol(wanted: &[String]) -> Result<Condition, FilterError> {
         }
     }
     let Columns { l4_protocol, l7_protocol, .. } = *COLUMNS;
-    let of = |column, names: &[&str]| names.iter().map(|name| (column, (*name).to_owned())).collect::<Vec<_>>();
+    let of = |column, names: &[&str]| names.iter().map(|name| (column, Pattern::from(*name))).collect::<Vec<_>>();
     let clause = [of(l4_protocol, &layer_4), of(l7_protocol, &layer_7)].concat();
     let test = move |view: &View<'_>, row: usize| {
         let is = |column, names: &[&str]| view.text(column, row).is_some_and(|name| names.contains(&name));
@@ -421,7 +428,7 @@ fn exactly(column: &str, values: &[impl AsRef<str>], all: &mut Vec<Condition>) {
     if !values.is_empty() {
         let column = ColumnId::known(column);
         let values: HashSet<String> = values.iter().map(|value| value.as_ref().to_owned()).collect();
-        let clause = values.iter().map(|value| (column, value.clone())).collect();
+        let clause = values.iter().map(|value| (column, value.as_str().into())).collect();
         let test = move |text: Option<&str>| text.is_some_and(|text| values.contains(text));
         all.push(Condition::text(column, test).told_by(Some(clause)));
     }
@@ -434,7 +441,8 @@ fn one_of(column: &str, numbers: &[i32], name: impl Fn(i32) -> Option<&'static s
         let default = numbers.contains(&0);
         let names: HashSet<String> = numbers.iter().filter(|number| **number != 0).map(written).collect();
         let column = ColumnId::known(column);
-        let clause = if default { None } else { Some(names.iter().map(|name| (column, name.clone())).collect()) };
+        let clause =
+            if default { None } else { Some(names.iter().map(|name| (column, name.as_str().into())).collect()) };
         let test = move |found: Option<&str>| found.map_or(default, |found| names.contains(found));
         all.push(Condition::text(column, test).told_by(clause));
     }

@@ -2,6 +2,8 @@
 
 use regex::Regex;
 
+use crate::segment::Pattern;
+
 /// `namespace/prefix`, `namespace/`, `/prefix`; a prefix alone is of the namespace `default`.
 #[derive(Debug)]
 pub(super) struct Namespaced {
@@ -21,6 +23,16 @@ impl Namespaced {
             Some(prefix) => Self { namespace: first, prefix: prefix.to_owned() },
             None => Self { namespace: "default".to_owned(), prefix: first },
         })
+    }
+
+    /// The namespace that it must be, if any will not do.
+    pub(super) fn namespace(&self) -> Option<Pattern> {
+        (!self.namespace.is_empty()).then(|| Pattern::Is(self.namespace.clone()))
+    }
+
+    /// How its name must begin.
+    pub(super) fn prefix(&self) -> Option<Pattern> {
+        (!self.prefix.is_empty()).then(|| Pattern::Begins(self.prefix.clone()))
     }
 
     /// Something with neither namespace nor name is no pod and no service.

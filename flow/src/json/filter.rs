@@ -22,7 +22,9 @@ impl Filter {
     /// Whether a row with these texts fits one of the needles.
     pub(super) fn keeps<'a>(&self, text: impl Fn(ColumnId) -> Option<&'a str>) -> bool {
         let fits = |needle: &Needle| {
-            needle.iter().all(|clause| clause.iter().any(|(column, wanted)| text(*column) == Some(wanted.as_str())))
+            needle
+                .iter()
+                .all(|clause| clause.iter().any(|(column, wanted)| text(*column).is_some_and(|text| wanted.fits(text))))
         };
         self.needles.is_empty() || self.needles.iter().any(fits)
     }

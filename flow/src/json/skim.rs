@@ -12,7 +12,7 @@ use memchr::memmem::Finder;
 
 use crate::columns::{ColumnId, Type};
 use crate::schema::{FieldKind, SCHEMA, Scalar};
-use crate::segment::{Clause, Needle};
+use crate::segment::{Clause, Needle, Pattern};
 
 /// What is looked for.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ pub(super) struct Skim {
 enum Sign {
     /// A member of this name.
     Key(Finder<'static>),
-    /// A value behind one of these keys, with its quotes.
+    /// A value behind one of these keys, with its quotes, or how it begins.
     Value { keys: Vec<Finder<'static>>, value: String },
 }
 
@@ -55,24 +55,31 @@ impl Skim {
 
 /// How the texts of a clause show; `None` if one of them can show in other ways.
 fn signs(clause: &Clause) -> Option<Vec<Sign>> {
-    clause.iter().map(|(column, text)| sign(*column, text)).collect()
+    clause.iter().map(|(column, pattern)| sign(*column, pattern)).collect()
 }
 
-fn sign(column: ColumnId, text: &str) -> Option<Sign> {
+fn sign(column: ColumnId, pattern: &Pattern) -> Option<Sign> {
+    let text = pattern.text();
     if text.contains(|c: char| matches!(c, '"' | '\\' | '/') || c.is_control()) {
         // It is, or may be, spelled with a backslash.
         return None;
     }
     let key = |name: &str| Finder::new(&format!("\"{name}\"")).into_owned();
-    if column.column().kind == Type::Case {
-        return Some(Sign::Key(key(text)));
+    match (column.column().kind, pattern) {
+        (Type::Case, Pattern::Is(_)) => return Some(Sign::Key(key(text))),
+        (Type::Case, Pattern::Begins(_)) => return None,
+        _ => {}
     }
     let of_column = |kind: &FieldKind| matches!(kind, FieldKind::Scalar { column: of, scalar: Scalar::Text | Scalar::Enum(_), .. } if *of == column);
     let keys = SCHEMA.messages.iter().find_map(|message| {
         let at = message.fields.iter().position(|field| of_column(&field.kind))?;
         Some(message.spellings(at).map(key).collect())
     })?;
-    Some(Sign::Value { keys, value: format!("\"{text}\"") })
+    let value = match pattern {
+        Pattern::Is(_) => format!("\"{text}\""),
+        Pattern::Begins(_) => format!("\"{text}"),
+    };
+    Some(Sign::Value { keys, value })
 }
 
 impl Sign {
@@ -103,7 +110,7 @@ mod tests {
     fn no_spelling_is_left_out() {
         let id = |name: &'static str| ColumnId::of(name).unwrap();
         let texts = |pairs: &[(&'static str, &str)]| -> Clause {
-            pairs.iter().map(|(name, text)| (id(name), (*text).to_owned())).collect()
+            pairs.iter().map(|(name, text)| (id(name), Pattern::from(*text))).collect()
         };
         let skim = Skim::new(&[
             vec![texts(&[("verdict", "DROPPED"), ("verdict", "ERROR")]), texts(&[("l4_protocol", "TCP")])],

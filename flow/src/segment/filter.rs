@@ -3,14 +3,15 @@
 use std::fmt;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
-use arrow::compute::{and_kleene, or_kleene};
+use arrow::compute::kernels::cmp::eq;
+use arrow::compute::{and_kleene, or_kleene, starts_with};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, RowFilter};
 
 use super::read::conform;
-use super::{Needle, SegmentError, Wanted};
+use super::{Needle, Pattern, SegmentError, Wanted};
 use crate::columns::ColumnId;
 use crate::rows::Projection;
 
@@ -73,12 +74,15 @@ fn answerable(needle: &Needle, schema: &SchemaRef) -> Needle {
 }
 
 fn fit(needle: &Needle, batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
-    let is = |(id, text): &(ColumnId, String)| -> Result<BooleanArray, ArrowError> {
+    let is = |(id, pattern): &(ColumnId, Pattern)| -> Result<BooleanArray, ArrowError> {
         let column: &ArrayRef = batch
             .column_by_name(id.column().name)
             .ok_or_else(|| ArrowError::SchemaError(format!("no column {}", id.column().name)))?;
         debug_assert_eq!(column.len(), batch.num_rows());
-        arrow::compute::kernels::cmp::eq(column, &StringArray::new_scalar(text.as_str()))
+        match pattern {
+            Pattern::Is(text) => eq(column, &StringArray::new_scalar(text.as_str())),
+            Pattern::Begins(text) => starts_with(column, &StringArray::new_scalar(text.as_str())),
+        }
     };
     let clauses = needle.iter().map(|clause| {
         let any = clause.iter().map(is).reduce(|a, b| or_kleene(&a?, &b?));

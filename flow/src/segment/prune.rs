@@ -2,22 +2,21 @@
 //!
 //! Everything here errs on one side: a part is passed over only if nothing in it can be wanted.
 
+use std::fs::File;
 use std::ops::Range;
+use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::basic::{Encoding, PageType};
+use parquet::column::page::{Page, PageReader as _};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
-use parquet::file::reader::ChunkReader;
+use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 
 use super::layout::{UUID, UUID_TEXT, parse_uuid};
+use super::{Needle, Pattern};
 use crate::columns::ColumnId;
-
-/// A condition: one of these columns holds one of these texts.
-pub type Clause = Vec<(ColumnId, String)>;
-
-/// Conditions that all hold for every row that is wanted.
-pub type Needle = Vec<Clause>;
 
 /// Which rows are wanted; the default is all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,8 +38,24 @@ impl Wanted {
     }
 }
 
-/// Where a value would stand in a file: the leaf's position, and its bytes.
-type Sought = (usize, Vec<u8>);
+/// A value that is looked for in a file.
+struct Sought {
+    /// Position of the leaf.
+    leaf: usize,
+    bytes: Vec<u8>,
+    /// The bytes are those that the value begins with.
+    is_prefix: bool,
+}
+
+impl Sought {
+    /// Whether it may be among values from `least` to `most`.
+    fn is_between(&self, least: &[u8], most: &[u8]) -> bool {
+        // All values that begin alike are in one stretch, which begins with what they have in common.
+        let starts = |value: &[u8]| value.starts_with(&self.bytes);
+        let bytes = self.bytes.as_slice();
+        (least <= bytes || self.is_prefix && starts(least)) && bytes <= most
+    }
+}
 
 /// What is wanted, in the terms of one file.
 pub(super) struct Pruner<'a> {
@@ -67,16 +82,17 @@ impl<'a> Pruner<'a> {
                 .get(path)
                 .is_some_and(|leaf| leaf.physical_type() == parquet::basic::Type::FIXED_LEN_BYTE_ARRAY)
         };
-        let sought = |(id, text): &(ColumnId, String)| -> Option<Sought> {
-            let column = id.column();
-            let at = position(column.name)?;
-            if column.name == UUID && is_bytes(at) {
-                return match parse_uuid(text) {
-                    Some(uuid) => Some((at, uuid.to_vec())),
-                    None => Some((position(UUID_TEXT)?, text.clone().into_bytes())),
-                };
+        let sought = |(id, pattern): &(ColumnId, Pattern)| -> Option<Sought> {
+            let (column, text) = (id.column(), pattern.text());
+            let is_prefix = matches!(pattern, Pattern::Begins(_));
+            let leaf = position(column.name)?;
+            if column.name != UUID || !is_bytes(leaf) {
+                return Some(Sought { leaf, bytes: text.into(), is_prefix });
             }
-            Some((at, text.clone().into_bytes()))
+            Some(match parse_uuid(text) {
+                Some(uuid) => Sought { leaf, bytes: uuid.to_vec(), is_prefix: false },
+                None => Sought { leaf: position(UUID_TEXT)?, bytes: text.into(), is_prefix },
+            })
         };
         // A column that the file lacks is NULL in every row, which equals nothing.
         let needles = wanted
@@ -88,19 +104,20 @@ impl<'a> Pruner<'a> {
     }
 
     /// The row groups that may hold wanted rows.
-    pub(super) fn row_groups<R: ChunkReader + 'static>(&self, file: &ParquetRecordBatchReaderBuilder<R>) -> Vec<usize> {
+    pub(super) fn row_groups(&self, file: &File, builder: &ParquetRecordBatchReaderBuilder<File>) -> Vec<usize> {
+        let bloom = |group, leaf| builder.get_row_group_column_bloom_filter(group, leaf).ok().flatten();
         (0..self.metadata.num_row_groups())
             .filter(|group| {
                 let metadata = self.metadata.row_group(*group);
                 self.row_group.is_none_or(|only| only == *group)
                     && self.in_window(metadata)
-                    && self.fits(|(column, value)| {
-                        in_statistics(metadata, *column, value)
-                            && file
-                                .get_row_group_column_bloom_filter(*group, *column)
-                                .ok()
-                                .flatten()
-                                .is_none_or(|filter| filter.check(value.as_slice()))
+                    && self.fits(|sought| {
+                        in_statistics(metadata, sought)
+                            && if sought.is_prefix {
+                                in_dictionary(file, metadata, sought)
+                            } else {
+                                bloom(*group, sought.leaf).is_none_or(|filter| filter.check(sought.bytes.as_slice()))
+                            }
                     })
             })
             .collect()
@@ -160,11 +177,11 @@ impl<'a> Pruner<'a> {
             let mut all = whole(rows);
             for clause in needle {
                 let mut either = Vec::new();
-                for (column, value) in clause {
-                    let pages = self.pages(group, *column, rows, |index, page| match index {
+                for sought in clause {
+                    let pages = self.pages(group, sought.leaf, rows, |index, page| match index {
                         ColumnIndexMetaData::BYTE_ARRAY(texts) | ColumnIndexMetaData::FIXED_LEN_BYTE_ARRAY(texts) => {
                             match (texts.min_value(page), texts.max_value(page)) {
-                                (Some(least), Some(most)) => least <= value.as_slice() && value.as_slice() <= most,
+                                (Some(least), Some(most)) => sought.is_between(least, most),
                                 _ => false,
                             }
                         }
@@ -199,12 +216,57 @@ impl<'a> Pruner<'a> {
     }
 }
 
-fn in_statistics(group: &RowGroupMetaData, column: usize, value: &[u8]) -> bool {
-    let Some(statistics) = group.column(column).statistics() else { return true };
+fn in_statistics(group: &RowGroupMetaData, sought: &Sought) -> bool {
+    let column = group.column(sought.leaf);
+    let Some(statistics) = column.statistics() else { return true };
     match (statistics.min_bytes_opt(), statistics.max_bytes_opt()) {
-        (Some(least), Some(most)) => least <= value && value <= most,
-        _ => statistics.null_count_opt() != u64::try_from(group.column(column).num_values()).ok(),
+        (Some(least), Some(most)) => sought.is_between(least, most),
+        _ => statistics.null_count_opt() != u64::try_from(column.num_values()).ok(),
     }
+}
+
+/// Whether a value may be there, where all that there are stand in a dictionary.
+fn in_dictionary(file: &File, group: &RowGroupMetaData, sought: &Sought) -> bool {
+    dictionary(file, group, sought.leaf)
+        .is_none_or(|page| values(&page).any(|value| value.is_none_or(|value| value.starts_with(&sought.bytes))))
+}
+
+/// The dictionary of a column of texts, if it holds all of its values.
+fn dictionary(file: &File, group: &RowGroupMetaData, leaf: usize) -> Option<Vec<u8>> {
+    let column = group.column(leaf);
+    let is_data = |page: PageType| matches!(page, PageType::DATA_PAGE | PageType::DATA_PAGE_V2);
+    let by_number = |encoding| matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
+    let is_whole = match (column.page_encoding_stats(), column.page_encoding_stats_mask()) {
+        (Some(pages), _) => pages.iter().all(|page| !is_data(page.page_type) || by_number(page.encoding)),
+        (_, Some(encodings)) => encodings.encodings().all(by_number),
+        _ => false,
+    };
+    if !is_whole || column.column_type() != parquet::basic::Type::BYTE_ARRAY {
+        return None;
+    }
+    column.dictionary_page_offset()?;
+    let rows = usize::try_from(group.num_rows()).ok()?;
+    let mut pages = SerializedPageReader::new(Arc::new(file.try_clone().ok()?), column, rows, None).ok()?;
+    match pages.get_next_page().ok()?? {
+        Page::DictionaryPage { buf, .. } => Some(buf.to_vec()),
+        _ => None,
+    }
+}
+
+/// The texts of a dictionary, each behind its length; `None` where it makes no sense.
+fn values(page: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
+    let mut rest = page;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let value = rest.split_first_chunk().and_then(|(length, behind)| {
+            let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+            behind.split_at_checked(length)
+        });
+        rest = value.map_or(&[], |(_, behind)| behind);
+        Some(value.map(|(value, _)| value))
+    })
 }
 
 /// All rows of a row group.

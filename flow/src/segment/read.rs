@@ -143,7 +143,7 @@ impl SegmentFile {
         let mut skipped = Skipped::default();
         if !wanted.is_everything() {
             let pruner = Pruner::new(metadata.metadata(), wanted);
-            let groups = pruner.row_groups(&builder);
+            let groups = pruner.row_groups(&self.file, &builder);
             let count = metadata.metadata().num_row_groups();
             let rows_of = |group: &usize| metadata.metadata().row_group(*group).num_rows();
             let kept: i64 = groups.iter().map(rows_of).sum();
