@@ -7,6 +7,7 @@
 //!
 //! Filters are decided column by column: what is numbered in a batch once for each distinct value or pair of values.
 
+mod cel;
 mod condition;
 mod fields;
 mod names;

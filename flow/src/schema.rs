@@ -81,6 +81,8 @@ pub struct Message {
     pub path: Box<str>,
     /// Its name in its parent.
     pub name: Box<str>,
+    /// Its protobuf type, such as `flow.Endpoint`.
+    pub type_name: Box<str>,
     pub parent: MessageId,
     /// Bit in the column `messages`; bodies have none, `kind` tells of them.
     pub bit: Option<u8>,
@@ -183,6 +185,8 @@ impl Enum {
 #[derive(Debug)]
 pub struct Schema {
     pub messages: Vec<Message>,
+    /// By full name, such as `flow.Verdict` and `flow.Tunnel.Protocol`.
+    pub enums: HashMap<String, Arc<Enum>>,
     pub arrow: SchemaRef,
 }
 
@@ -270,8 +274,7 @@ impl Schema {
         for file in &set.file {
             builder.index(file.package(), &file.message_type, &file.enum_type);
         }
-        let root = builder.find("observer.ExportEvent")?;
-        builder.message(root, "", "", ENVELOPE)?;
+        builder.message("observer.ExportEvent", "", "", ENVELOPE)?;
         let stored = COLUMNS.iter().filter(|column| !column.path.is_empty());
         if let Some(column) = stored.into_iter().find(|column| !builder.used.contains(&column.name)) {
             return Err(SchemaError::Unused(column.name));
@@ -279,7 +282,7 @@ impl Schema {
         let arrow = Arc::new(ArrowSchema::new(
             COLUMNS.iter().filter(|column| !column.is_derived()).map(arrow_field).collect::<Vec<_>>(),
         ));
-        Ok(Self { messages: builder.messages, arrow })
+        Ok(Self { messages: builder.messages, enums: builder.enums, arrow })
     }
 
     #[must_use]
@@ -327,11 +330,12 @@ impl<'a> Builder<'a> {
 
     fn message(
         &mut self,
-        proto: &'a DescriptorProto,
+        type_name: &str,
         path: &str,
         name: &str,
         parent: MessageId,
     ) -> Result<MessageId, SchemaError> {
+        let proto = self.find(type_name)?;
         let id = self.messages.len();
         let bit = presence_bit(path);
         if bit.is_none() && !path.is_empty() && !BODIES.contains(&path) {
@@ -341,6 +345,7 @@ impl<'a> Builder<'a> {
         self.messages.push(Message {
             path: path.into(),
             name: name.into(),
+            type_name: type_name.into(),
             parent,
             bit,
             fields: Vec::new(),
@@ -384,8 +389,10 @@ impl<'a> Builder<'a> {
         let column = self.column(path);
         let misfit = || SchemaError::Misfit(path.into());
         if field.r#type() == ProtoType::Message && column.is_none() {
-            let proto = self.find(name).map_err(|_| SchemaError::NoColumn(path.into()))?;
-            return Ok(FieldKind::Message(self.message(proto, path, field.name(), parent)?));
+            if !self.types.contains_key(name) {
+                return Err(SchemaError::NoColumn(path.into()));
+            }
+            return Ok(FieldKind::Message(self.message(name, path, field.name(), parent)?));
         }
         let column = column.ok_or_else(|| SchemaError::NoColumn(path.into()))?;
         let kind = column.column().kind;

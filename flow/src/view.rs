@@ -1,5 +1,7 @@
 //! Values of a batch, row by row, by column id.
 
+use std::ops::Range;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, Int32Array, Int64Array, ListArray, RecordBatch,
     StringArray, StructArray, TimestampNanosecondArray, UInt32Array, UInt64Array,
@@ -130,6 +132,18 @@ impl<'a> View<'a> {
         self.list(id, row)?.as_struct_opt().cloned()
     }
 
+    /// The items of a list within the items of all lists.
+    pub(crate) fn items(&self, id: ColumnId, row: usize) -> Option<(&'a ArrayRef, Range<usize>)> {
+        let (lists, at) = match self.values(id)? {
+            Values::List { keys: None, lists } => (*lists, row),
+            Values::List { keys: Some(keys), lists } if keys.is_valid(row) => {
+                (*lists, usize::try_from(keys.value(row)).ok()?)
+            }
+            _ => return None,
+        };
+        list_items(lists, at)
+    }
+
     fn list(&self, id: ColumnId, row: usize) -> Option<ArrayRef> {
         match self.values(id)? {
             Values::List { keys: None, lists } if lists.is_valid(row) => Some(lists.value(row)),
@@ -140,6 +154,15 @@ impl<'a> View<'a> {
             _ => None,
         }
     }
+}
+
+/// The items of one list within the items of all.
+pub(crate) fn list_items(lists: &ListArray, at: usize) -> Option<(&ArrayRef, Range<usize>)> {
+    if at >= lists.len() || lists.is_null(at) {
+        return None;
+    }
+    let offset = |at: usize| lists.value_offsets().get(at).and_then(|offset| usize::try_from(*offset).ok());
+    Some((lists.values(), offset(at)?..offset(at + 1)?))
 }
 
 fn values(array: &ArrayRef) -> Option<Values<'_>> {

@@ -266,6 +266,49 @@ proptest! {
     }
 }
 
+/// Fields of filters, and what they are in CEL.
+const SAID_TWICE: &[(&str, &str)] = &[
+    (r#"{"verdict":["DROPPED","AUDIT"]}"#, "_flow.verdict in [Verdict.DROPPED, Verdict.AUDIT]"),
+    (
+        r#"{"drop_reason_desc":["POLICY_DENIED"]}"#,
+        "_flow.verdict == Verdict.DROPPED && _flow.drop_reason_desc == DropReason.POLICY_DENIED",
+    ),
+    (r#"{"traffic_direction":["INGRESS"]}"#, "_flow.traffic_direction == TrafficDirection.INGRESS"),
+    (r#"{"source_ip":["10.0.0.1"]}"#, "_flow.IP.source == '10.0.0.1'"),
+    (r#"{"encrypted":[true]}"#, "_flow.IP.encrypted"),
+    (r#"{"protocol":["tcp"]}"#, "has(_flow.l4.TCP)"),
+    (r#"{"protocol":["icmp"]}"#, "has(_flow.l4.ICMPv4) || has(_flow.l4.ICMPv6)"),
+    (r#"{"protocol":["http"]}"#, "has(_flow.l7.http)"),
+    (r#"{"destination_port":["80"]}"#, "80u in [_flow.l4.TCP.destination_port, _flow.l4.UDP.destination_port]"),
+    (r#"{"tcp_flags":[{"SYN":true}]}"#, "_flow.l4.TCP.flags.SYN"),
+    (r#"{"source_identity":[0]}"#, "has(_flow.source) && _flow.source.identity == 0u"),
+    (r#"{"source_pod":["shop/web"]}"#, "_flow.source.namespace == 'shop' && _flow.source.pod_name.startsWith('web')"),
+    (r#"{"destination_label":["app=web"]}"#, "'k8s:app=web' in _flow.destination.labels"),
+    (r#"{"destination_label":["!tier"]}"#, "!_flow.destination.labels.exists(l, l.startsWith('k8s:tier='))"),
+    (r#"{"source_workload":[{"kind":"StatefulSet"}]}"#, "_flow.source.workloads.exists(w, w.kind == 'StatefulSet')"),
+    (r#"{"reply":[true]}"#, "_flow.is_reply == true"),
+    (r#"{"reply":[false]}"#, "_flow.is_reply == false || _flow.is_reply == null && _flow.verdict == Verdict.DROPPED"),
+    (r#"{"event_type":[{"type":4}]}"#, "_flow.event_type.type == 4"),
+    (r#"{"http_status_code":["5+"]}"#, "string(_flow.l7.http.code).matches('^5')"),
+    (r#"{"node_name":["prod/*"]}"#, "_flow.node_name.startsWith('prod/')"),
+];
+
+proptest! {
+    // Parsing costs more than asking.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn cel_says_the_same_as_fields(flows in proptest::collection::vec(flow(), 1..12)) {
+        let lines: Vec<Value> = flows.iter().map(|flow| json!({ "flow": flow, "node_name": "prod/z" })).collect();
+        for (fields, expression) in SAID_TWICE {
+            let cel = json!({ "experimental": { "cel_expression": [expression] } }).to_string();
+            for packed in [true, false] {
+                prop_assert_eq!(kept(&lines, &cel, "", packed), kept(&lines, fields, "", packed), "{}", expression);
+            }
+        }
+    }
+}
+
 #[test]
 fn json_is_read_strictly_and_written_as_hubble_does() {
     let filters = parse(r#"{"sourcePod":["a/"],"verdict":["DROPPED",1]} {"ip_trace_id":["7"]}"#).unwrap();

@@ -137,6 +137,7 @@ const FLAGS: &[Flag] = &[
     flag!("uuid", Some("UUID"), "The flow of this uuid", Both(push!(uuid))),
     flag!("trace-id", Some("ID"), "Flows of this trace", Both(push!(trace_id))),
     flag!("ip-trace-id", Some("ID"), "Flows with this trace id in an IP option", Both(push!(ip_trace_id, ip_trace_id))),
+    flag!("cel-expression", Some("EXPR"), "A CEL expression over the flow that must be true: _flow.verdict == Verdict.DROPPED", Both(|filter, value| { filter.experimental.get_or_insert_default().cel_expression.push(value.to_owned()); Ok(()) })),
 ];
 
 /// Flags of which no two go together.

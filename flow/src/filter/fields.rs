@@ -8,10 +8,10 @@ use std::sync::LazyLock;
 use arrow::array::{Array as _, AsArray, StructArray};
 use regex::Regex;
 
-use super::FilterError;
 use super::condition::Condition;
 use super::names::{Namespaced, NodeName, fqdn};
 use super::selector::{Selector, within};
+use super::{FilterError, cel};
 use crate::columns::ColumnId;
 use crate::proto::flow::{
     AgentEventType, DebugEventType, DropReason, EventTypeFilter, FlowFilter, IpVersion, TcpFlags, TrafficDirection,
@@ -70,7 +70,8 @@ pub(super) fn conditions(filter: &FlowFilter, lost_match_types: bool) -> Result<
     if let Some(experimental) = &filter.experimental
         && !experimental.cel_expression.is_empty()
     {
-        return Err(field("experimental.cel_expression", "CEL is not understood by this version"));
+        let condition = cel::condition(&experimental.cel_expression);
+        all.push(condition.map_err(|why| field("experimental.cel_expression", why))?);
     }
     // All of these ask about flows, but for the type of an event and labels that must not be there.
     let asks_flows = !all.is_empty();
