@@ -8,7 +8,10 @@ mod decode;
 mod encode;
 
 pub use decode::{Decoder, Invalid};
-pub use encode::encode_row;
+pub use encode::{encode_row, encode_row_of};
+
+/// The numbers of the bodies in `observer.ExportEvent`.
+const BODIES: std::ops::RangeInclusive<u32> = 1..=5;
 
 /// Which message an event travels in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,15 +26,31 @@ pub enum Envelope {
 }
 
 impl Envelope {
-    /// The number that a field has in `observer.ExportEvent`.
+    /// The number in `observer.ExportEvent` of the only body that it has; `None` if its bodies have the numbers that they
+    /// have there.
+    fn body(self) -> Option<u32> {
+        match self {
+            Self::Flows => None,
+            Self::AgentEvents => Some(4),
+            Self::DebugEvents => Some(5),
+        }
+    }
+
+    /// The number in `observer.ExportEvent` of a field.
     fn exported(self, number: u32) -> Option<u32> {
-        /// The numbers of the bodies there.
-        const BODIES: std::ops::RangeInclusive<u32> = 1..=5;
-        match (self, number) {
-            (Self::AgentEvents, 1) => Some(4),
-            (Self::DebugEvents, 1) => Some(5),
-            (Self::AgentEvents | Self::DebugEvents, number) if BODIES.contains(&number) => None,
-            (_, number) => Some(number),
+        match self.body() {
+            Some(body) if number == 1 => Some(body),
+            Some(_) if BODIES.contains(&number) => None,
+            _ => Some(number),
+        }
+    }
+
+    /// The number of a field that has this one in `observer.ExportEvent`.
+    fn number(self, exported: u32) -> Option<u32> {
+        match self.body() {
+            Some(body) if exported == body => Some(1),
+            Some(_) if BODIES.contains(&exported) => None,
+            _ => Some(exported),
         }
     }
 }

@@ -14,3 +14,8 @@
 pub(crate) mod observer {
     include!(concat!(env!("OUT_DIR"), "/observer.rs"));
 }
+
+/// Package `peer`: notifications about nodes.
+pub(crate) mod peer {
+    include!(concat!(env!("OUT_DIR"), "/peer.rs"));
+}

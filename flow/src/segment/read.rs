@@ -93,16 +93,36 @@ impl SegmentFile {
         wanted: &Wanted,
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(projection, wanted, batch_rows)).map_err(SegmentError::Broken)?
+        guarded(|| Self::reader(self.file, &self.metadata, self.rows, projection, wanted, batch_rows))
+            .map_err(SegmentError::Broken)?
     }
 
-    fn reader(
-        self,
+    /// Likewise, by a footer that was read before, of a file that is opened anew: any number of readers do not disturb
+    /// each other.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read.
+    pub fn read_again(
+        &self,
+        path: &Path,
         projection: &Projection,
         wanted: &Wanted,
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
-        let inferred = self.metadata.schema();
+        let file = File::open(path)?;
+        guarded(|| Self::reader(file, &self.metadata, self.rows, projection, wanted, batch_rows))
+            .map_err(SegmentError::Broken)?
+    }
+
+    fn reader(
+        file: File,
+        footer: &ArrowReaderMetadata,
+        rows: u64,
+        projection: &Projection,
+        wanted: &Wanted,
+        batch_rows: Option<usize>,
+    ) -> Result<SegmentReader, SegmentError> {
+        let inferred = footer.schema();
         let mut columns = Vec::new();
         let mut fields = Vec::with_capacity(inferred.fields().len());
         let mut positions = Vec::new();
@@ -117,9 +137,9 @@ impl SegmentFile {
         }
         // Texts of few values are read as the dictionaries that they are stored as.
         let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(fields)));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)?;
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(footer.metadata()), options)?;
         let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, metadata.clone())
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
             .with_projection(mask)
             .with_batch_size(batch_rows.unwrap_or(BATCH_ROWS));
         let mut skipped = Skipped::default();
@@ -130,7 +150,7 @@ impl SegmentFile {
             let rows_of = |group: &usize| metadata.metadata().row_group(*group).num_rows();
             let kept: i64 = groups.iter().map(rows_of).sum();
             skipped.row_groups = (count - groups.len()) as u64;
-            skipped.rows = self.rows.saturating_sub(u64::try_from(kept).unwrap_or_default());
+            skipped.rows = rows.saturating_sub(u64::try_from(kept).unwrap_or_default());
             let selection = pruner.rows(&groups);
             builder = builder.with_row_groups(groups);
             if let Some(selection) = selection {
