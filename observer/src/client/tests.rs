@@ -9,7 +9,6 @@ use lookback_flow::proto::flow::{AgentEvent, Flow};
 use lookback_flow::proto::observer::{
     GetAgentEventsResponse, GetFlowsResponse, GetNamespacesResponse, GetNodesResponse, get_flows_response,
 };
-use prost::Message as _;
 use prost::bytes::Bytes;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::Request;
@@ -23,8 +22,8 @@ type Answers = Pin<Box<dyn Stream<Item = Result<Raw, Status>> + Send>>;
 /// Sends two flows and something that is none, and then nothing, without an end; fails when asked for the first ones.
 struct Fake;
 
-fn raw(message: &impl prost::Message) -> Result<Raw, Status> {
-    Ok(Raw(message.encode_to_vec().into()))
+fn raw(message: &impl prost::Message) -> Raw {
+    Raw(message.encode_to_vec().into())
 }
 
 #[tonic::async_trait]
@@ -37,7 +36,7 @@ impl Observer for Fake {
         let flow = |uuid: &str| {
             let flow = Flow { uuid: uuid.to_owned(), ..Flow::default() };
             let response_types = Some(get_flows_response::ResponseTypes::Flow(flow));
-            raw(&GetFlowsResponse { response_types, node_name: "n".to_owned(), time: None })
+            Ok(raw(&GetFlowsResponse { response_types, node_name: "n".to_owned(), time: None }))
         };
         let end = if request.into_inner().request.first { vec![Err(Status::internal("broke off"))] } else { vec![] };
         let bad = Ok(Raw(Bytes::from_static(b"\xff\xff")));
@@ -48,7 +47,7 @@ impl Observer for Fake {
     async fn get_agent_events(&self, _: Request<GetAgentEventsRequest>) -> Result<Response<Answers>, Status> {
         let agent_event = Some(AgentEvent { r#type: 2, notification: None });
         let event = raw(&GetAgentEventsResponse { agent_event, node_name: "n".to_owned(), time: None });
-        Ok(Response::new(Box::pin(tokio_stream::iter([event]))))
+        Ok(Response::new(Box::pin(tokio_stream::iter([Ok(event)]))))
     }
 
     async fn get_debug_events(&self, _: Request<GetDebugEventsRequest>) -> Result<Response<Answers>, Status> {

@@ -157,3 +157,6 @@ async fn read<T: Send + 'static>(run: impl FnOnce() -> Result<T, StoreError> + S
     let ran = spawn_blocking(run).await.map_err(|_| Status::internal("reading the archive stopped"))?;
     ran.map_err(|error| Status::data_loss(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

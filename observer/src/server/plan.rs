@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     past: i64,
     /// Counted messages that come before those that are wanted, at the very beginning.
     pub(crate) too_many: u64,
-    /// Counted messages that may still be sent.
+    /// Counted messages that may still be sent, of a request for the first ones; the last ones end by themselves.
     pub(crate) left: u64,
     /// Whether what happens later is sent, too.
     pub(crate) follow: bool,
@@ -98,9 +98,6 @@ impl Plan {
                 }
                 Err(found) => wanted -= found.min(wanted),
             }
-        }
-        if !self.follow {
-            self.left = number;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lookback_flow::mask::FieldMask;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
 
 use super::clock::{Clock, Replay, Speed, Timeline};
@@ -88,7 +88,9 @@ async fn play(
             if now >= end {
                 break;
             }
-            sleep_until((began + clock.due(end)).min(Instant::now() + TICK)).await;
+            // Never not at all, however the last nanosecond is rounded.
+            let left = clock.due(end).saturating_sub(began.elapsed());
+            sleep(left.clamp(TICK / 10, TICK)).await;
         }
         if !timeline.repeats() {
             past.send_replace(UNTIMED);

@@ -21,12 +21,12 @@ fn status_nodes_and_namespaces_are_those_of_the_archive() {
     let replayed = serve(&log(), Config::default());
     let client = replayed.client();
     let status = client.server_status().unwrap();
-    assert_eq!((status.seen_flows, status.num_flows), (840, 858));
+    assert_eq!((status.seen_flows, status.num_flows), (840, 864));
     assert_eq!((status.num_connected_nodes, status.num_unavailable_nodes), (Some(2), Some(0)));
     assert!(status.version.starts_with("lookback-") && status.flows_rate > 0.0);
     let nodes: Vec<_> =
         client.nodes().unwrap().into_iter().map(|node| (node.name, node.state, node.num_flows)).collect();
-    assert_eq!(nodes, [("node-a".to_owned(), 1, 429), ("node-b".to_owned(), 1, 429)]);
+    assert_eq!(nodes, [("node-a".to_owned(), 1, 432), ("node-b".to_owned(), 1, 432)]);
     let namespaces: Vec<_> = client.namespaces().unwrap().into_iter().map(|one| (one.cluster, one.namespace)).collect();
     assert_eq!(namespaces, [(String::new(), "db".to_owned()), (String::new(), "shop".to_owned())]);
 }
