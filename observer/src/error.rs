@@ -89,6 +89,10 @@ fn explained(address: &Address, error: &(dyn StdError + 'static)) -> String {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) if plain => {
             format!("the server closed the connection ({says}): does it want TLS, or none?")
         }
+        // An alert that comes after the connection was there is told as text alone.
+        _ if says.contains("fatal alert") => {
+            format!("the server refused the TLS connection ({says}): does it want a client certificate?")
+        }
         _ if says.contains("http2 error") || says.contains("frame") => {
             format!("the server does not speak gRPC there ({says}): does it want TLS?")
         }

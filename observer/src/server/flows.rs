@@ -3,7 +3,8 @@
 //! Promises:
 //! 1. Files are read on threads of their own, a portion at a time, and only when there is room for it: memory is bounded, and
 //!    whoever reads slowly waits for himself alone.
-//! 2. A stream that nobody reads for a while holds no file open.
+//! 2. A stream that waits for its client or its time for a while holds no file open. Of the others so many read at once as memory
+//!    allows, by turns.
 //! 3. A stream ends when its client is gone.
 
 use std::pin::Pin;
@@ -18,16 +19,16 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::merge::Portion;
+use super::merge::{Merge, Portion};
 use super::plan::Plan;
 use super::rows::Message;
 use super::selection::Selection;
-use super::serving::Serving;
+use super::serving::{Serving, Turn};
 use super::store::StoreError;
 use crate::wire::Raw;
 
 /// How long a stream that waits keeps its files open.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Messages, as a client takes them.
 #[derive(Debug)]
@@ -86,21 +87,27 @@ async fn send(
     let mut past = serving.past.clone();
     let (store, timeline, begun) = (Arc::clone(&serving.store), serving.timeline, serving.begun());
     let mut plan = read(move || Plan::new(store, selection, timeline, begun)).await?;
-    let mut open = None;
+    let mut reading: Option<Reading> = None;
     loop {
         let until = if plan.follow { *past.borrow_and_update() } else { begun.until };
-        let (mut merge, visible) = (open.take().unwrap_or_else(|| plan.merge()), plan.visible(until));
+        let Reading { mut merge, turn } = match reading.take() {
+            Some(reading) => reading,
+            None => {
+                let turn = serving.turn().await;
+                Reading { merge: plan.merge(), turn }
+            }
+        };
+        let visible = plan.visible(until);
         let (merge, portion) = read(move || merge.portion(visible).map(|portion| (merge, portion))).await?;
         let place = merge.place();
-        open = Some(merge);
+        reading = Some(Reading { merge, turn }).filter(|reading| !reading.turn.is_over());
         let Portion { messages, next, is_over } = portion;
         let messages = plan.of(messages);
         if !messages.is_empty() {
             let room = match timeout(PATIENCE, sender.reserve()).await {
                 Ok(room) => room,
                 Err(_) => {
-                    open = None;
-                    plan.go_on(place);
+                    reading = None;
                     sender.reserve().await
                 }
             };
@@ -113,21 +120,31 @@ async fn send(
             return Ok(());
         }
         if is_over {
-            open = None;
+            reading = None;
             if !plan.next_lap(until) {
                 // For ever, if nothing can be later.
                 let is_ended = past.wait_for(|past| plan.is_ended(*past)).await.is_ok();
                 return if is_ended { Ok(()) } else { std::future::pending().await };
             }
-        } else if let Some(next) = next {
+            continue;
+        }
+        if let Some(next) = next {
             let due = plan.on_line(next);
             if timeout(PATIENCE, past.wait_for(|past| *past >= due)).await.is_err() {
-                open = None;
-                plan.go_on(place);
+                reading = None;
                 let _ = past.wait_for(|past| *past >= due).await;
             }
         }
+        if reading.is_none() {
+            plan.go_on(place);
+        }
     }
+}
+
+/// A stream that has files open, as long as it is its turn.
+struct Reading {
+    merge: Merge,
+    turn: Turn,
 }
 
 impl Plan {

@@ -49,7 +49,7 @@ pub(crate) struct Merge {
     /// Files that are not open yet, by their first time.
     waiting: VecDeque<usize>,
     /// The next message of each open file: its time, the file's place among files, the cursor.
-    heap: BinaryHeap<Reverse<(i64, u64, usize)>>,
+    heap: BinaryHeap<Reverse<(i64, usize, usize)>>,
     cursors: Vec<Option<(usize, Cursor)>>,
     place: Place,
     /// Messages to pass over, of the time at which reading began.
@@ -118,7 +118,7 @@ impl Merge {
             let opened = opened.and_then(|mut cursor| Ok((cursor.fill(selection)?, cursor)));
             let (_, cursor) = opened.map_err(|error| store.failed(segment, error))?;
             if let Some(time) = cursor.time() {
-                let order = store.segments().get(segment).map_or(0, |segment| segment.sequence);
+                let order = store.segments().get(segment).map_or(0, |segment| segment.order);
                 let free = self.cursors.iter().position(Option::is_none).unwrap_or(self.cursors.len());
                 self.heap.push(Reverse((time, order, free)));
                 match self.cursors.get_mut(free) {

@@ -65,7 +65,7 @@ impl Plan {
         plan.from.time = beginning.saturating_sub(timeline.offset(plan.lap)).max(0);
         match plan.selection.amount {
             Amount::First(number) => plan.left = number,
-            Amount::Last(number) => plan.rewind(number, until.min(past.until))?,
+            Amount::Last(number) => plan.rewind(number)?,
             Amount::All if plan.follow && since.is_none() => match past.replay_from {
                 Some(from) => plan.from.time = from,
                 None if past.until == UNTIMED => plan.from.time = UNTIMED,
@@ -83,14 +83,15 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Goes back from a moment by so many counted messages, over as many laps as there are.
-    fn rewind(&mut self, number: u64, until: i64) -> Result<(), StoreError> {
+    /// Goes back by so many counted messages, over as many laps as there are.
+    fn rewind(&mut self, number: u64) -> Result<(), StoreError> {
         let (first_lap, beginning) = (self.lap, self.from);
         let mut wanted = number;
-        let last_lap = if until == UNTIMED { first_lap } else { self.timeline.lap(until) };
+        let until = self.until.min(self.past);
+        let last_lap = if until >= UNTIMED - 1 { first_lap } else { self.timeline.lap(until) };
         for lap in (first_lap..=last_lap).rev() {
             let since = if lap == first_lap { beginning.time } else { 0 };
-            let window = (since, self.in_lap(until, lap));
+            let window = (since, self.end(lap, self.past));
             match last::start(&self.store, &self.selection, window, wanted)? {
                 Ok((from, too_many)) => {
                     (self.lap, self.from, self.too_many) = (lap, from, too_many);
@@ -107,18 +108,28 @@ impl Plan {
         if time == UNTIMED { UNTIMED } else { time.saturating_sub(self.timeline.offset(lap)) }
     }
 
-    /// The messages of the lap, from where reading stopped.
-    pub(crate) fn merge(&self) -> Merge {
-        let shift = self.timeline.shift.saturating_add(self.timeline.offset(self.lap));
-        let past = if self.follow { UNTIMED } else { self.visible(self.past) };
-        let until = if self.until >= UNTIMED - 1 { self.until } else { self.in_lap(self.until, self.lap) };
-        Merge::new(&self.store, &self.selection, self.from, until.min(past), shift)
+    /// The last moment of a lap that is asked for and past, in the archive's own time.
+    fn end(&self, lap: u64, past: i64) -> i64 {
+        let until = if self.until >= UNTIMED - 1 { self.until } else { self.in_lap(self.until, lap) };
+        until.min(self.past_of(lap, past))
     }
 
     /// What of a lap is past, in the archive's own time: with its last moment all that has no time, too.
-    pub(crate) fn visible(&self, past: i64) -> i64 {
-        let past = self.in_lap(past, self.lap);
+    fn past_of(&self, lap: u64, past: i64) -> i64 {
+        let past = self.in_lap(past, lap);
         if past > self.timeline.last { UNTIMED } else { past }
+    }
+
+    /// What of this lap is past, in the archive's own time.
+    pub(crate) fn visible(&self, past: i64) -> i64 {
+        self.past_of(self.lap, past)
+    }
+
+    /// The messages of the lap, from where reading stopped.
+    pub(crate) fn merge(&self) -> Merge {
+        let shift = self.timeline.shift.saturating_add(self.timeline.offset(self.lap));
+        let end = self.end(self.lap, if self.follow { UNTIMED } else { self.past });
+        Merge::new(&self.store, &self.selection, self.from, end, shift)
     }
 
     /// A time of the lap on the line.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
 
 use super::clock::{Clock, Replay, Speed, Timeline};
+use super::flows::PATIENCE;
 use super::merge::{Merge, Place};
 use super::plan::Past;
 use super::selection::{Selection, UNTIMED};
@@ -17,6 +18,24 @@ use super::store::Store;
 
 /// How often followed streams are told that time has passed.
 const TICK: Duration = Duration::from_millis(10);
+
+/// Streams that have files open at once.
+const TURNS: usize = 32;
+
+/// The right to have files open.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    permit: Option<OwnedSemaphorePermit>,
+    turns: Arc<Semaphore>,
+    since: Instant,
+}
+
+impl Turn {
+    /// Whether it has been long, and others wait for theirs.
+    pub(crate) fn is_over(&self) -> bool {
+        self.permit.is_some() && self.turns.available_permits() == 0 && self.since.elapsed() > PATIENCE
+    }
+}
 
 /// What all connections share.
 #[derive(Debug)]
@@ -28,6 +47,8 @@ pub(crate) struct Serving {
     pub(crate) past: watch::Receiver<i64>,
     streams: Arc<Semaphore>,
     most_streams: usize,
+    /// Streams that may have files open.
+    turns: Arc<Semaphore>,
     pub(crate) started: Instant,
 }
 
@@ -42,7 +63,8 @@ impl Serving {
             tokio::spawn(play(Arc::clone(&store), timeline, clock, replay.max_gap.is_some(), start, sender));
         }
         let streams = Arc::new(Semaphore::new(most_streams));
-        Arc::new(Self { store, replay, timeline, past, streams, most_streams, started: Instant::now() })
+        let turns = Arc::new(Semaphore::new(TURNS));
+        Arc::new(Self { store, replay, timeline, past, streams, most_streams, turns, started: Instant::now() })
     }
 
     /// One more stream, if there may be.
@@ -50,6 +72,13 @@ impl Serving {
         let most = self.most_streams;
         let full = || Status::resource_exhausted(format!("{most} streams are open, which is as many as may be"));
         Arc::clone(&self.streams).try_acquire_owned().map_err(|_| full())
+    }
+
+    /// Waits until files may be opened; those that wait come in their order.
+    pub(crate) async fn turn(&self) -> Turn {
+        // It is never closed.
+        let permit = Arc::clone(&self.turns).acquire_owned().await.ok();
+        Turn { permit, turns: Arc::clone(&self.turns), since: Instant::now() }
     }
 
     /// Streams that are open.

@@ -49,8 +49,9 @@ pub(crate) struct Segment {
     /// Whether some of its rows have none.
     untimed: bool,
     pub(crate) rows: u64,
-    /// Rows of the same time come in the order in which files were made.
-    pub(crate) sequence: u64,
+    /// Its place among all files: input by input, in the order in which they were made. Rows of the same time come in this
+    /// order.
+    pub(crate) order: usize,
 }
 
 impl Segment {
@@ -102,9 +103,9 @@ impl Store {
     pub fn open(inputs: &[Input], temporary: &Path) -> Result<Self, StoreError> {
         let mut files = Vec::new();
         let mut others = Vec::new();
-        for input in inputs {
+        for (at, input) in inputs.iter().enumerate() {
             match input {
-                Input::Archive(archive) => files.extend(archive.all_files()?),
+                Input::Archive(archive) => files.extend(archive.all_files()?.into_iter().map(|path| (at, path))),
                 other => others.push(other),
             }
         }
@@ -117,11 +118,12 @@ impl Store {
             scratch: None,
         };
         let mut uncounted = Vec::new();
-        for path in files {
+        let mut made = Vec::new();
+        for (at, path) in files {
             let segment = |error| StoreError::Segment { path: path.clone(), error };
             let mut file = SegmentFile::open(&path).map_err(segment)?;
             match file.info.coverage.take() {
-                Some(coverage) => store.add(path, &file, coverage),
+                Some(coverage) => made.push(((at, file.info.sequence), store.counted(path, &file, coverage))),
                 // Another program's, or an old one: what it holds is found out by reading all of it.
                 None => uncounted.push(Input::File(path)),
             }
@@ -134,25 +136,23 @@ impl Store {
                 let segment = |error| StoreError::Segment { path: path.clone(), error };
                 let mut file = SegmentFile::open(&path).map_err(segment)?;
                 let coverage = file.info.coverage.take().unwrap_or_default();
-                store.add(path, &file, coverage);
+                made.push(((inputs.len(), file.info.sequence), store.counted(path, &file, coverage)));
             }
             store.read = read;
             store.scratch = Some(scratch);
         }
-        store.segments.sort_by_key(|segment| (segment.first(), segment.sequence));
+        made.sort_by_key(|(made, _)| *made);
+        let in_order = made.into_iter().enumerate().map(|(order, (_, segment))| Segment { order, ..segment });
+        store.segments = in_order.collect();
+        store.segments.sort_by_key(|segment| (segment.first(), segment.order));
         store.coverage.join_nodes();
         Ok(store)
     }
 
-    fn add(&mut self, path: PathBuf, file: &SegmentFile, coverage: Coverage) {
-        self.segments.push(Segment {
-            path,
-            span: coverage.first.zip(coverage.last),
-            untimed: coverage.without_time > 0,
-            rows: file.rows,
-            sequence: file.info.sequence,
-        });
+    fn counted(&mut self, path: PathBuf, file: &SegmentFile, coverage: Coverage) -> Segment {
+        let (span, untimed) = (coverage.first.zip(coverage.last), coverage.without_time > 0);
         self.coverage.merge(coverage);
+        Segment { path, span, untimed, rows: file.rows, order: 0 }
     }
 
     /// By their first time.

@@ -67,10 +67,10 @@ fn every_combination_gives_what_it_says() {
     let events = events(&log);
     let mut checked = 0;
     for (name, allow, deny, fits) in filters() {
-        for number in [0, 1, 3, 20, 5000] {
+        for number in [0, 2, 25, 5000] {
             for first in [false, true] {
-                for since in [None, Some(at(0)), Some(at(1830)), Some(at(7200)), Some(at(100_000))] {
-                    for until in [None, Some(at(1800)), Some(at(7199)), Some(at(200_000))] {
+                for since in [None, Some(at(1830)), Some(at(7200))] {
+                    for until in [None, Some(at(1800)), Some(at(7199))] {
                         if since.is_some_and(|since| until.is_some_and(|until| since.seconds > until.seconds)) {
                             continue;
                         }
@@ -92,7 +92,7 @@ fn every_combination_gives_what_it_says() {
             }
         }
     }
-    assert!(checked > 300, "{checked}");
+    assert!(checked > 150, "{checked}");
 }
 
 #[test]

@@ -1,8 +1,14 @@
 //! What is served besides events.
 
-use lookback_flow::proto::observer::GetFlowsRequest;
-use lookback_observer::server::{Config, Replay};
-use tonic::transport::Endpoint;
+use lookback_flow::proto::observer::{GetFlowsRequest, GetFlowsResponse};
+use lookback_flow::proto::peer::{ChangeNotification, NotifyRequest, Tls};
+use lookback_observer::server::{Config, Peering, Replay};
+use prost::Message;
+use prost_types::FieldMask;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -66,6 +72,91 @@ async fn reflection_names_every_service_and_knows_their_messages() {
         matches!(file, Some(MessageResponse::FileDescriptorResponse(file)) if !file.file_descriptor_proto.is_empty())
     );
     tokio::task::spawn_blocking(|| drop(replayed)).await.unwrap();
+}
+
+/// Asks as any other program's client would.
+async fn ask<A: Message + 'static, B: Message + Default + 'static>(
+    channel: Channel,
+    path: &'static str,
+    request: A,
+) -> Result<Response<Streaming<B>>, Status> {
+    let mut client = Grpc::new(channel);
+    client.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<A, B>::default();
+    client.server_streaming(Request::new(request), PathAndQuery::from_static(path), codec).await
+}
+
+#[tokio::test]
+async fn peers_are_told_and_the_stream_goes_on() {
+    let peers = vec![
+        Peering { name: "a".to_owned(), address: "127.0.0.1:1".to_owned(), tls_server_name: None },
+        Peering { name: "c/b".to_owned(), address: "unix:///b".to_owned(), tls_server_name: Some("b.test".to_owned()) },
+    ];
+    let config = Config { peers, ..Config::default() };
+    let replayed = tokio::task::spawn_blocking(|| serve(&log(), config)).await.unwrap();
+    let channel = channel(&replayed).connect().await.unwrap();
+    let answer = ask::<_, ChangeNotification>(channel, "/peer.Peer/Notify", NotifyRequest {}).await.unwrap();
+    let mut told = answer.into_inner();
+    let (a, b) = (told.message().await.unwrap().unwrap(), told.message().await.unwrap().unwrap());
+    assert_eq!((a.name.as_str(), a.address.as_str(), a.r#type, a.tls), ("a", "127.0.0.1:1", 1, None));
+    let tls = Some(Tls { server_name: "b.test".to_owned() });
+    assert_eq!((b.name.as_str(), b.address.as_str(), b.r#type, b.tls), ("c/b", "unix:///b", 1, tls));
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(50), told.message()).await.is_err());
+    tokio::task::spawn_blocking(|| drop(replayed)).await.unwrap();
+}
+
+/// A request of clients before 1.19.
+#[derive(Clone, PartialEq, Message)]
+struct OldRequest {
+    #[prost(uint64, tag = "1")]
+    number: u64,
+    #[prost(bool, tag = "9")]
+    first: bool,
+    #[prost(message, optional, tag = "999")]
+    experimental: Option<Experimental>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Experimental {
+    #[prost(message, optional, tag = "1")]
+    field_mask: Option<FieldMask>,
+}
+
+#[tokio::test]
+async fn an_old_client_has_its_mask_and_every_client_the_version() {
+    let replayed = tokio::task::spawn_blocking(|| serve(&log(), Config::default())).await.unwrap();
+    let channel = channel(&replayed).connect().await.unwrap();
+    let field_mask = Some(FieldMask { paths: vec!["uuid".to_owned()] });
+    let request = OldRequest { number: 1, first: true, experimental: Some(Experimental { field_mask }) };
+    let answer = ask::<_, GetFlowsResponse>(channel, "/observer.Observer/GetFlows", request).await.unwrap();
+    assert_eq!(answer.metadata().get("hubble-server-version").unwrap(), env!("CARGO_PKG_VERSION"));
+    let flow = answer.into_inner().message().await.unwrap().unwrap();
+    assert_eq!((flow.node_name.as_str(), flow.time), ("node-a", Some(at(0))));
+    let Some(lookback_flow::proto::observer::get_flows_response::ResponseTypes::Flow(flow)) = flow.response_types
+    else {
+        panic!("no flow")
+    };
+    assert_eq!((flow.uuid.as_str(), flow.source, flow.time), ("node-a-0-0", None, None));
+    tokio::task::spawn_blocking(|| drop(replayed)).await.unwrap();
+}
+
+#[test]
+fn a_file_that_breaks_is_told_and_the_others_are_served() {
+    let replayed = serve(&log(), Config::default());
+    let file = replayed.files().into_iter().find(|path| path.to_string_lossy().contains("hour=11")).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    // All but the footer, which may be known by now.
+    let footer = bytes.len() - 200_000.min(bytes.len() / 2);
+    bytes[4..footer].fill(0xff);
+    std::fs::write(&file, bytes).unwrap();
+    let client = replayed.client();
+    let broken = GetFlowsRequest { since: Some(at(3600)), until: Some(at(7199)), ..GetFlowsRequest::default() };
+    let all = lookback_flow::rows::Projection::all();
+    let errors = client.flows(broken, &all).unwrap().filter_map(Result::err).map(|error| error.to_string());
+    let errors: Vec<_> = errors.collect();
+    assert!(errors.len() == 1 && errors[0].contains("hour=11") && errors[0].contains(".parquet"), "{errors:?}");
+    let whole = GetFlowsRequest { until: Some(at(3599)), ..GetFlowsRequest::default() };
+    assert_eq!(replayed.lines(whole).len(), 242);
 }
 
 #[test]

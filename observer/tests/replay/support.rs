@@ -1,7 +1,9 @@
 //! A small log, a server of it, and what comes out.
 
 use std::fs;
+use std::path::PathBuf;
 
+use lookback_flow::archive::Archive;
 use lookback_flow::inputs::Input;
 use lookback_flow::json::encode_lines;
 use lookback_flow::proto::observer::GetFlowsRequest;
@@ -80,7 +82,7 @@ pub(crate) fn events(lines: &[String]) -> Vec<Event> {
 pub(crate) struct Replayed {
     pub(crate) server: Server,
     /// Holds the log, and what was made of it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) fn tcp() -> Listen {
@@ -97,10 +99,20 @@ pub(crate) fn serve(lines: &[String], mut config: Config) -> Replayed {
     }
     let store = Store::open(&[Input::File(log)], folder.path()).unwrap();
     let server = Server::start(store, &config, START * 1_000_000_000).unwrap();
-    Replayed { server, _folder: folder }
+    Replayed { server, folder }
 }
 
 impl Replayed {
+    /// The files that the log was put into.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let files = fs::read_dir(self.folder.path())
+            .unwrap()
+            .filter_map(|entry| Archive::at(&entry.unwrap().path().join("archive")));
+        let files: Vec<PathBuf> = files.flat_map(|archive| archive.all_files().unwrap()).collect();
+        assert!(!files.is_empty());
+        files
+    }
+
     pub(crate) fn address(&self) -> &Address {
         &self.server.addresses()[0]
     }
