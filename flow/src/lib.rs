@@ -11,6 +11,7 @@
 //! | [`segment`] | Parquet files ↔ rows |
 //! | [`archive`] | a folder of them: layout, import without half files, order of time |
 //! | [`filter`] | Hubble's flow filters, decided column by column |
+//! | [`mask`] | which fields of a flow are wanted |
 //! | [`coverage`] | what some rows cover: nodes, time, losses |
 //! | [`rows`], [`view`] | building batches, reading them row by row |
 //! | [`derive`](mod@derive) | direction, client and server, and other columns computed from stored ones |
@@ -27,6 +28,7 @@ pub mod guard;
 pub mod inputs;
 pub mod json;
 pub mod lines;
+pub mod mask;
 pub mod names;
 pub mod oddities;
 pub mod proto;

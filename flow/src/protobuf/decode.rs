@@ -9,7 +9,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-use super::{BYTES, UNKNOWN};
+use super::{BYTES, Envelope, UNKNOWN};
 use crate::columns::{ColumnId, Fill};
 use crate::extra::Extra;
 use crate::json::{flags_text, write_text};
@@ -37,6 +37,7 @@ pub struct Decoder {
     rows: Rows,
     oddities: Oddities,
     extra: Extra,
+    envelope: Envelope,
 }
 
 /// What came for one field: the last number, or all byte strings.
@@ -56,7 +57,23 @@ impl Came<'_> {
 impl Decoder {
     #[must_use]
     pub fn new(projection: Projection) -> Self {
-        Self { rows: Rows::new(projection), oddities: Oddities::default(), extra: Extra::default() }
+        Self {
+            rows: Rows::new(projection),
+            oddities: Oddities::default(),
+            extra: Extra::default(),
+            envelope: Envelope::default(),
+        }
+    }
+
+    /// Decodes one event, whichever message it travels in.
+    ///
+    /// # Errors
+    /// As [`Self::message`].
+    pub fn message_of(&mut self, envelope: Envelope, bytes: &[u8]) -> Result<(), Invalid> {
+        self.envelope = envelope;
+        let decoded = self.message(bytes);
+        self.envelope = Envelope::default();
+        decoded
     }
 
     /// Decodes one `observer.ExportEvent` or `observer.GetFlowsResponse`.
@@ -101,7 +118,8 @@ impl Decoder {
         let mut unknown = Vec::new();
         let mut member = None;
         each_field(bytes, &message.path, |number, value, raw| {
-            let position = message.by_number(number);
+            let known = if id == ENVELOPE { self.envelope.exported(number) } else { Some(number) };
+            let position = known.and_then(|number| message.by_number(number));
             match position.and_then(|position| Some((position, message.fields.get(position)?))) {
                 Some((position, field)) => {
                     // Of a oneof the last member holds.

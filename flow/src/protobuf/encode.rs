@@ -5,7 +5,7 @@ use arrow::datatypes::{UInt32Type, UInt64Type};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use super::{BYTES, UNKNOWN};
+use super::{BYTES, Envelope, UNKNOWN};
 use crate::extra::{Kept, kept};
 use crate::json::Reader;
 use crate::schema::{ENVELOPE, FieldKind, Member, MessageId, SCHEMA, Scalar};
@@ -16,18 +16,24 @@ use crate::view::{View, items};
 ///
 /// Left out is what protobuf has no place for: enum names without a number and JSON fields that this version does not know.
 pub fn encode_row(view: &View<'_>, row: usize, out: &mut Vec<u8>) {
-    let extra = kept(view.text(SETTLED.extra, row));
-    message(&Row::new(view, row), &extra, ENVELOPE, out);
+    encode_row_of(Envelope::Flows, view, row, out);
 }
 
-fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, out: &mut Vec<u8>) {
+/// Likewise, as the message that such an event travels in; a row of another kind has no body there.
+pub fn encode_row_of(envelope: Envelope, view: &View<'_>, row: usize, out: &mut Vec<u8>) {
+    let extra = kept(view.text(SETTLED.extra, row));
+    message(&Row::new(view, row), &extra, ENVELOPE, envelope, out);
+}
+
+fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, envelope: Envelope, out: &mut Vec<u8>) {
     let Row { view, at, .. } = *row;
     for field in &SCHEMA.message(id).fields {
-        let number = field.number;
+        let number = if id == ENVELOPE { envelope.number(field.number) } else { Some(field.number) };
+        let Some(number) = number else { continue };
         match &field.kind {
             FieldKind::Message(child) => {
                 if row.present(*child) {
-                    nested(number, out, |out| message(row, extra, *child, out));
+                    nested(number, out, |out| message(row, extra, *child, envelope, out));
                 }
             }
             FieldKind::Scalar { column, scalar: Scalar::Text, .. } => {
@@ -117,10 +123,26 @@ fn bytes(number: u32, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
+/// A message in its place: its length is written before it once that is known.
 fn nested(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    let mut inner = Vec::new();
-    write(&mut inner);
-    bytes(number, &inner, out);
+    encode_key(number, WireType::LengthDelimited, out);
+    // Most are shorter than 128 bytes, whose length takes one.
+    let at = out.len();
+    out.push(0);
+    write(out);
+    let length = out.len() - at - 1;
+    match u8::try_from(length) {
+        Ok(short) if short < 0x80 => {
+            if let Some(slot) = out.get_mut(at) {
+                *slot = short;
+            }
+        }
+        _ => {
+            let mut bytes = Vec::with_capacity(5);
+            encode_varint(length as u64, &mut bytes);
+            out.splice(at..=at, bytes);
+        }
+    }
 }
 
 fn timestamp(nanos: i64, out: &mut Vec<u8>) {

@@ -106,7 +106,8 @@ impl SegmentFile {
         wanted: &Wanted,
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
+        guarded(|| self.reader(self.file.try_clone()?, projection, wanted, batch_rows, None))
+            .map_err(SegmentError::Broken)?
     }
 
     /// Reads the wanted columns of those wanted rows that pass a test; of the others, only what is tested.
@@ -119,11 +120,28 @@ impl SegmentFile {
         wanted: &Wanted,
         test: RowTest,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(projection, wanted, None, Some(test))).map_err(SegmentError::Broken)?
+        guarded(|| self.reader(self.file.try_clone()?, projection, wanted, None, Some(test)))
+            .map_err(SegmentError::Broken)?
+    }
+
+    /// As [`Self::read`], of a file that is opened anew: any number of readers do not disturb each other.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or read.
+    pub fn read_again(
+        &self,
+        path: &Path,
+        projection: &Projection,
+        wanted: &Wanted,
+        batch_rows: Option<usize>,
+    ) -> Result<SegmentReader, SegmentError> {
+        let file = File::open(path)?;
+        guarded(|| self.reader(file, projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
     }
 
     fn reader(
         &self,
+        file: File,
         projection: &Projection,
         wanted: &Wanted,
         batch_rows: Option<usize>,
@@ -137,13 +155,13 @@ impl SegmentFile {
         let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>())));
         let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)?;
         let mask = |columns: &Columns| ProjectionMask::roots(metadata.parquet_schema(), columns.positions.clone());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, metadata.clone())
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
             .with_projection(mask(&columns))
             .with_batch_size(batch_rows.unwrap_or(BATCH_ROWS));
         let mut skipped = Skipped::default();
         if !wanted.is_everything() {
             let pruner = Pruner::new(metadata.metadata(), wanted);
-            let groups = pruner.row_groups(&self.file, &builder);
+            let groups = pruner.row_groups(&file, &builder);
             let count = metadata.metadata().num_row_groups();
             let rows_of = |group: &usize| metadata.metadata().row_group(*group).num_rows();
             let kept: i64 = groups.iter().map(rows_of).sum();

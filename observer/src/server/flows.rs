@@ -1,0 +1,179 @@
+//! A stream of events, from files to a client.
+//!
+//! Promises:
+//! 1. Files are read on threads of their own, a portion at a time, and only when there is room for it: memory is bounded, and
+//!    whoever reads slowly waits for himself alone.
+//! 2. A stream that waits for its client or its time for a while holds no file open. Of the others so many read at once as memory
+//!    allows, by turns.
+//! 3. A stream ends when its client is gone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use tokio_stream::Stream;
+use tonic::Status;
+
+use super::merge::{Merge, Portion};
+use super::plan::Plan;
+use super::rows::Message;
+use super::selection::Selection;
+use super::serving::{Serving, Turn};
+use super::store::StoreError;
+use crate::wire::Raw;
+
+/// How long a stream that waits keeps its files open.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Messages, as a client takes them.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    portions: Receiver<Result<Vec<Message>, Status>>,
+    portion: std::vec::IntoIter<Message>,
+}
+
+impl Stream for Messages {
+    type Item = Result<Raw, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(message) = self.portion.next() {
+                return Poll::Ready(Some(Ok(Raw(message.bytes))));
+            }
+            match self.portions.poll_recv(context) {
+                Poll::Ready(Some(Ok(portion))) => self.portion = portion.into_iter(),
+                Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// Begins a stream, if there may be one more.
+pub(crate) fn begin(serving: &Arc<Serving>, selection: Selection) -> Result<Messages, Status> {
+    let permit = serving.admit()?;
+    let (sender, portions) = channel(1);
+    tokio::spawn(run(Arc::clone(serving), Arc::new(selection), sender, permit));
+    Ok(Messages { portions, portion: Vec::new().into_iter() })
+}
+
+async fn run(
+    serving: Arc<Serving>,
+    selection: Arc<Selection>,
+    sender: Sender<Result<Vec<Message>, Status>>,
+    _permit: OwnedSemaphorePermit,
+) {
+    let failed = tokio::select! {
+        sent = send(serving, selection, &sender) => sent.err(),
+        () = sender.closed() => None,
+    };
+    if let Some(status) = failed {
+        // Gone, too, perhaps.
+        let _ = sender.send(Err(status)).await;
+    }
+}
+
+async fn send(
+    serving: Arc<Serving>,
+    selection: Arc<Selection>,
+    sender: &Sender<Result<Vec<Message>, Status>>,
+) -> Result<(), Status> {
+    let mut past = serving.past.clone();
+    let (store, timeline, begun) = (Arc::clone(&serving.store), serving.timeline, serving.begun());
+    let mut plan = read(move || Plan::new(store, selection, timeline, begun)).await?;
+    let mut reading: Option<Reading> = None;
+    loop {
+        let until = if plan.follow { *past.borrow_and_update() } else { begun.until };
+        let Reading { mut merge, turn } = match reading.take() {
+            Some(reading) => reading,
+            None => {
+                let turn = serving.turn().await;
+                Reading { merge: plan.merge(), turn }
+            }
+        };
+        let visible = plan.visible(until);
+        let (merge, portion) = read(move || merge.portion(visible).map(|portion| (merge, portion))).await?;
+        let place = merge.place();
+        reading = Some(Reading { merge, turn }).filter(|reading| !reading.turn.is_over());
+        let Portion { messages, next, is_over } = portion;
+        let messages = plan.of(messages);
+        if !messages.is_empty() {
+            let room = match timeout(PATIENCE, sender.reserve()).await {
+                Ok(room) => room,
+                Err(_) => {
+                    reading = None;
+                    sender.reserve().await
+                }
+            };
+            match room {
+                Ok(room) => room.send(Ok(messages)),
+                Err(_) => return Ok(()),
+            }
+        }
+        if plan.left == 0 {
+            return Ok(());
+        }
+        if is_over {
+            reading = None;
+            if !plan.next_lap(until) {
+                // For ever, if nothing can be later.
+                let is_ended = past.wait_for(|past| plan.is_ended(*past)).await.is_ok();
+                return if is_ended { Ok(()) } else { std::future::pending().await };
+            }
+            continue;
+        }
+        if let Some(next) = next {
+            let due = plan.on_line(next);
+            if timeout(PATIENCE, past.wait_for(|past| *past >= due)).await.is_err() {
+                reading = None;
+                let _ = past.wait_for(|past| *past >= due).await;
+            }
+        }
+        if reading.is_none() {
+            plan.go_on(place);
+        }
+    }
+}
+
+/// A stream that has files open, as long as it is its turn.
+struct Reading {
+    merge: Merge,
+    turn: Turn,
+}
+
+impl Plan {
+    /// The messages of a portion that are sent.
+    fn of(&mut self, mut messages: Vec<Message>) -> Vec<Message> {
+        if self.too_many == 0 && self.left == u64::MAX {
+            return messages;
+        }
+        messages.retain(|message| {
+            if self.left == 0 {
+                return false;
+            }
+            let is_before = message.counted && self.too_many > 0;
+            if is_before {
+                self.too_many -= 1;
+            } else if message.counted {
+                self.left -= 1;
+            }
+            !is_before
+        });
+        messages
+    }
+}
+
+/// Runs what reads files where it keeps nobody waiting.
+async fn read<T: Send + 'static>(run: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, Status> {
+    let ran = spawn_blocking(run).await.map_err(|_| Status::internal("reading the archive stopped"))?;
+    ran.map_err(|error| Status::data_loss(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests;
