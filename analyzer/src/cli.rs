@@ -48,6 +48,11 @@ pub(crate) enum Command {
     /// Reads everything, counts again what files say of themselves, and compares files with the hashes of their import. Exits
     /// with 1 when there is any finding.
     Check(Check),
+    /// Serve archived flows through Hubble's gRPC API
+    ///
+    /// As an agent or a relay would: `hubble observe --server localhost:4245`, hubble-relay and hubble-ui read it. Logs are put in
+    /// order in a temporary folder first; import large ones. Runs until it is stopped.
+    Replay(Replay),
     /// Look after archives
     #[command(subcommand)]
     Archive(ArchiveCommand),
@@ -69,6 +74,8 @@ pub(crate) struct Observe {
     /// Another input, as the hubble CLI has it
     #[arg(long, value_name = "INPUT", hide_short_help = true)]
     pub input_file: Vec<String>,
+    #[command(flatten)]
+    pub server: Server,
     /// Go on with what the files grow by, across rotation
     #[arg(short, long, conflicts_with = "first", help_heading = "Selection")]
     pub follow: bool,
@@ -93,6 +100,9 @@ pub(crate) struct Observe {
     /// How to write events
     #[arg(short, long, value_name = "FORMAT", default_value = "compact", help_heading = "Output")]
     pub output: observe::Format,
+    /// Only these fields of flows, as `source.pod_name`; with -o json
+    #[arg(long, value_name = "FIELD", value_delimiter = ',', help_heading = "Output")]
+    pub field_mask: Vec<String>,
     /// How to write times, which are always UTC
     #[arg(long, value_name = "FORMAT", default_value = "StampMilli", help_heading = "Output")]
     pub time_format: observe::TimeFormat,
@@ -117,6 +127,36 @@ pub(crate) struct Observe {
     pub print_raw_filters: bool,
     #[command(flatten)]
     pub lines: LineArgs,
+}
+
+/// A live Hubble, instead of files.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Live")]
+pub(crate) struct Server {
+    /// Ask a live Hubble: an agent, a relay or `lookback replay`; HOST:PORT, tls://HOST:PORT or unix:///PATH
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: Option<String>,
+    /// Use TLS
+    #[arg(long, requires = "server")]
+    pub tls: bool,
+    /// Encrypt, and trust whoever answers
+    #[arg(long, requires = "server")]
+    pub tls_allow_insecure: bool,
+    /// Authorities to trust, PEM [default: those of the system]
+    #[arg(long, requires = "server", value_name = "FILE", value_delimiter = ',')]
+    pub tls_ca_cert_files: Vec<PathBuf>,
+    /// The client's certificate, PEM
+    #[arg(long, requires = "server", requires = "tls_client_key_file", value_name = "FILE")]
+    pub tls_client_cert_file: Option<PathBuf>,
+    /// The client's key, PEM
+    #[arg(long, requires = "server", requires = "tls_client_cert_file", value_name = "FILE")]
+    pub tls_client_key_file: Option<PathBuf>,
+    /// The name in the server's certificate
+    #[arg(long, requires = "server", value_name = "NAME")]
+    pub tls_server_name: Option<String>,
+    /// Longest wait for a connection
+    #[arg(long, requires = "server", value_name = "DURATION", default_value = "5s")]
+    pub timeout: String,
 }
 
 /// The order of events.
@@ -182,6 +222,43 @@ pub(crate) struct Check {
     pub output: Words,
     #[command(flatten)]
     pub lines: LineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Archives, files, folders, patterns, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// Where to listen: HOST:PORT or unix:///PATH; may be given again
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4245")]
+    pub listen: Vec<String>,
+    /// Replay to whoever follows: so many times as fast as it happened, or max, as fast as it is taken
+    #[arg(long, value_name = "TIMES", help_heading = "Time")]
+    pub speed: Option<String>,
+    /// Longest silence of a replay: 5s
+    #[arg(long, value_name = "DURATION", requires = "speed", help_heading = "Time")]
+    pub max_gap: Option<String>,
+    /// Move all times so that the end of the archive, or the beginning of a replay, is now
+    #[arg(long, help_heading = "Time")]
+    pub shift_to_now: bool,
+    /// The moment that is moved to now, and where a replay begins
+    #[arg(long, value_name = "TIME", help_heading = "Time")]
+    pub at: Option<String>,
+    /// Begin again at the end
+    #[arg(long, requires = "speed", help_heading = "Time")]
+    pub r#loop: bool,
+    /// The server's certificate, PEM
+    #[arg(long, requires = "tls_key", value_name = "FILE", help_heading = "Security")]
+    pub tls_cert: Option<PathBuf>,
+    /// The server's key, PEM
+    #[arg(long, requires = "tls_cert", value_name = "FILE", help_heading = "Security")]
+    pub tls_key: Option<PathBuf>,
+    /// Let in only clients with a certificate of this authority, PEM
+    #[arg(long, requires = "tls_cert", value_name = "FILE", help_heading = "Security")]
+    pub client_ca: Option<PathBuf>,
+    /// Listen at other addresses than those of this machine without TLS
+    #[arg(long, help_heading = "Security")]
+    pub insecure: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod load;
 mod observe;
 mod read;
 mod render;
+mod replay;
 mod seen;
 mod session;
 mod sql;
@@ -61,6 +62,7 @@ fn run() -> Result<Outcome> {
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Archive(ArchiveCommand::Stats(args)) => stats::run(&args),
     }
 }

@@ -6,6 +6,7 @@ mod event;
 mod flags;
 mod flow;
 mod follow;
+mod live;
 mod parquet;
 mod print;
 mod printer;
@@ -18,7 +19,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use lookback_flow::filter::Filters;
-use lookback_flow::inputs::{Input, find};
+use lookback_flow::inputs::{Found, Input, find};
+use lookback_flow::mask::FieldMask;
 
 use crate::cli;
 use crate::read::Options;
@@ -74,13 +76,18 @@ fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outc
     let selection =
         Selection { filters: Filters::for_files(&raw.allow, &raw.deny)?, window: window(args)?, kinds: events.kinds() };
     let inputs = [args.inputs.as_slice(), &args.input_file].concat();
-    if inputs.is_empty() {
-        bail!("no input: give files, folders, patterns, archives, or - for standard input");
+    match (&args.server.server, inputs.is_empty()) {
+        (Some(_), false) => bail!("--server stands for all inputs: give one or the other"),
+        (None, true) => bail!("no input: give files, folders, patterns, archives, - for standard input, or --server"),
+        _ => {}
+    }
+    if !args.field_mask.is_empty() && args.output != Format::Json {
+        bail!("--field-mask goes with -o json; other formats print what they do");
     }
     if args.follow && matches!(args.output, Format::Table | Format::Parquet) {
         bail!("-o table and -o parquet need the end of the events, and --follow has none");
     }
-    let found = find(&inputs)?;
+    let found = if inputs.is_empty() { Found::default() } else { find(&inputs)? };
     let mut options = Options::new(&args.lines, &found)?;
     let is_one = matches!(found.inputs.as_slice(), [Input::File(_) | Input::Stdin]);
     let order = args.sort.unwrap_or(if is_one { cli::Sort::File } else { cli::Sort::Time });
@@ -90,8 +97,15 @@ fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outc
         _ => Keep::All,
     };
     let style = style(args, events);
-    let observer = |out| {
-        let observer = Observer::new(selection, Printer::new(out, style, order, keep), &options);
+    let print = |out| {
+        if args.server.server.is_some() {
+            let (window, all, follow, mask) = (selection.window, args.all, args.follow, &args.field_mask);
+            let printer =
+                Printer::new(out, style, cli::Sort::File, if style.format == Format::Table { keep } else { Keep::All });
+            return live::print(&args.server, &live::Request { raw, keep, all, window, follow, mask, style }, printer);
+        }
+        let mask = FieldMask::new(&args.field_mask)?;
+        let observer = Observer::new(selection, mask, Printer::new(out, style, order, keep), &options);
         let observer = if args.follow {
             observer.follow(&inputs, &found.inputs, &mut options)?
         } else {
@@ -104,11 +118,11 @@ fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outc
             bail!("Parquet is not for a terminal; send it to a file: … -o parquet > flows.parquet");
         }
         let mut file = ParquetFile::new(&mut out, order == cli::Sort::Time && !matches!(keep, Keep::Last(_)))?;
-        let warnings = observer(&mut file)?;
+        let warnings = print(&mut file)?;
         file.finish()?;
         warnings
     } else {
-        observer(&mut out)?
+        print(&mut out)?
     };
     out.flush()?;
     options.flush()?;
@@ -145,7 +159,7 @@ fn style(args: &cli::Observe, events: Events) -> Style {
 }
 
 /// A moment as Hubble reads it: a time, or a span before now.
-fn moment(text: &str, now: i64) -> Result<i64> {
+pub(crate) fn moment(text: &str, now: i64) -> Result<i64> {
     if let Ok(span) = lookback_question::window::duration(text) {
         return Ok(now.saturating_sub(span));
     }

@@ -90,6 +90,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let needle = NEEDLE.replace("POD", &bench.pod(&archive)?);
     let needle = bench.ours(&["sql", &needle, &archive, "--last", "5m", "-q", "-o", "csv"]);
     bench.row("archive: needle", needle, Vec::new(), || Ok(()))?;
+    let newest = bench.ours(&["observe", "--last", "20", "--pod", "pay/checkout", &archive]);
+    bench.row("archive: observe, the last 20 of a pod", newest, Vec::new(), || Ok(()))?;
     for command in ["export", "check"] {
         bench.row(&format!("archive: {command}"), bench.ours(&[command, &archive]), Vec::new(), || Ok(()))?;
     }

@@ -11,6 +11,7 @@ use anyhow::Result;
 use arrow::error::ArrowError;
 use lookback_flow::archive::layout::Hour;
 use lookback_flow::archive::{Archive, HourFiles};
+use lookback_flow::mask::FieldMask;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{RowTest, SegmentError, SegmentFile, Wanted};
 
@@ -21,6 +22,7 @@ use crate::cli::Sort;
 /// Reads files of an archive, or single ones.
 pub(super) struct Archived<'a> {
     pub selection: &'a Arc<Selection>,
+    pub mask: &'a FieldMask,
     /// The columns that are printed.
     pub columns: &'a Projection,
     /// Files that cannot be read, and why.
@@ -108,7 +110,7 @@ impl Archived<'_> {
             let test = move |batch: &_| selection.rows(batch, window).map_err(ArrowError::from);
             let test = RowTest { columns: self.selection.columns(), test: Box::new(test) };
             for batch in file.read_tested(self.columns, &wanted, test)? {
-                printer.batch(part, &batch?)?;
+                printer.batch(part, &self.mask.apply(&batch?)?)?;
             }
             Ok(())
         });

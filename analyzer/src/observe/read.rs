@@ -8,7 +8,8 @@ use anyhow::Result;
 use lookback_flow::columns::COLUMNS;
 use lookback_flow::inputs::Input;
 use lookback_flow::json::Wants;
-use lookback_flow::lines::Chunks;
+use lookback_flow::lines::{Chunk, Chunks};
+use lookback_flow::mask::FieldMask;
 use lookback_flow::oddities::Oddities;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::Origin;
@@ -25,22 +26,23 @@ pub(super) struct Observer<'a> {
     reader: Reader,
     selection: Arc<Selection>,
     printer: Printer<'a>,
+    mask: FieldMask,
     origins: Vec<Origin>,
 }
 
 /// Every column, but not what no known version has: Hubble drops that, too.
-fn columns() -> Projection {
+pub(super) fn columns() -> Projection {
     Projection::of(
         COLUMNS.iter().filter(|column| !column.is_derived() && column.name != "extra").map(|column| column.name),
     )
 }
 
 impl<'a> Observer<'a> {
-    pub(super) fn new(selection: Selection, printer: Printer<'a>, options: &Options) -> Self {
+    pub(super) fn new(selection: Selection, mask: FieldMask, printer: Printer<'a>, options: &Options) -> Self {
         // Whoever asks for bad lines wants them all, those that nothing was asked about, too.
         let skims = !options.strict && options.rejects.is_none();
         let wants = Wants { columns: columns(), needles: selection.filters.needles(), skims, ..Wants::default() };
-        Self { reader: Reader::new(wants), selection: Arc::new(selection), printer, origins: Vec::new() }
+        Self { reader: Reader::new(wants), selection: Arc::new(selection), printer, mask, origins: Vec::new() }
     }
 
     /// Reads inputs to their end, or until no more events are asked for.
@@ -75,7 +77,7 @@ impl<'a> Observer<'a> {
         }
     }
 
-    fn grown(&mut self, at: usize, chunk: &lookback_flow::lines::Chunk, options: &mut Options) -> Result<()> {
+    fn grown(&mut self, at: usize, chunk: &Chunk, options: &mut Options) -> Result<()> {
         let Some(origin) = self.origins.get_mut(at) else { return Ok(()) };
         let before = origin.rejected.values().sum::<u64>();
         let decoded = self.reader.chunk(chunk, origin, options)?;
@@ -83,7 +85,7 @@ impl<'a> Observer<'a> {
         if bad > before {
             eprintln!("warning {}: {bad} of {} lines could not be read", terminal(&origin.name), origin.lines);
         }
-        self.printer.batch(0, &self.selection.of(&decoded.batch)?)?;
+        self.printer.batch(0, &self.mask.apply(&self.selection.of(&decoded.batch)?)?)?;
         self.printer.flush()?;
         options.flush()
     }
@@ -105,7 +107,8 @@ impl<'a> Observer<'a> {
         let read = order.into_iter().try_for_each(|(part, input)| match input {
             Input::Archive(archive) => {
                 let columns = columns();
-                let mut archived = Archived { selection: &self.selection, columns: &columns, broken: Vec::new() };
+                let mut archived =
+                    Archived { selection: &self.selection, mask: &self.mask, columns: &columns, broken: Vec::new() };
                 let read = archived.archive(archive, part, by_time && archives == 1, &mut self.printer);
                 self.origins.extend(archived.broken.into_iter().map(|(path, why)| broken(&path, why)));
                 read
@@ -124,17 +127,18 @@ impl<'a> Observer<'a> {
 
     fn log(&mut self, input: &Input, part: u64, opened: Opened, options: &mut Options) -> Result<()> {
         let mut origin = Origin { name: input.name(), ..Origin::default() };
-        let Self { reader, selection, printer, .. } = self;
+        let Self { reader, selection, printer, mask, .. } = self;
         let read = match opened {
             Opened::Broken(why) => {
                 origin.broken = Some(why);
                 Ok(())
             }
-            Opened::Lines(chunks) => reader
-                .lines(chunks, &mut origin, options, |_, decoded| printer.batch(part, &selection.of(&decoded.batch)?)),
+            Opened::Lines(chunks) => reader.lines(chunks, &mut origin, options, |_, decoded| {
+                printer.batch(part, &mask.apply(&selection.of(&decoded.batch)?)?)
+            }),
             Opened::Parquet(path) => {
                 let columns = columns();
-                let mut archived = Archived { selection, columns: &columns, broken: Vec::new() };
+                let mut archived = Archived { selection, mask, columns: &columns, broken: Vec::new() };
                 let read = archived.file(&path, part, selection.window, printer);
                 origin.broken = archived.broken.pop().map(|(_, why)| why);
                 read
