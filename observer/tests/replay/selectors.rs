@@ -105,7 +105,7 @@ fn what_goes_in_comes_out() {
     };
     let all = Projection::all();
     let agent = GetAgentEventsRequest::default();
-    assert_eq!(lines(client.agent_events(agent.clone(), &all).unwrap()), of("agent_event"));
+    assert_eq!(lines(client.agent_events(agent, &all).unwrap()), of("agent_event"));
     let last = GetAgentEventsRequest { number: 1, ..agent };
     assert_eq!(
         lines(client.agent_events(last, &all).unwrap()),
