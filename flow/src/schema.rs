@@ -167,12 +167,14 @@ pub enum Scalar {
 #[derive(Debug)]
 pub struct Enum {
     names: Vec<(Box<str>, i32)>,
+    /// Some have many names, and are asked for each row.
+    numbers: HashMap<Box<str>, i32, ahash::RandomState>,
 }
 
 impl Enum {
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i32> {
-        self.names.iter().find(|(n, _)| &**n == name).map(|(_, number)| *number)
+        self.numbers.get(name).copied()
     }
 
     #[must_use]
@@ -313,8 +315,10 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn index(&mut self, scope: &str, messages: &'a [DescriptorProto], enums: &'a [EnumDescriptorProto]) {
         for item in enums {
-            let names = item.value.iter().map(|value| (value.name().into(), value.number())).collect();
-            self.enums.insert(format!("{scope}.{}", item.name()), Arc::new(Enum { names }));
+            let names: Vec<(Box<str>, i32)> =
+                item.value.iter().map(|value| (value.name().into(), value.number())).collect();
+            let numbers = names.iter().cloned().collect();
+            self.enums.insert(format!("{scope}.{}", item.name()), Arc::new(Enum { names, numbers }));
         }
         for item in messages {
             let name = format!("{scope}.{}", item.name());

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::Status;
 
-use super::merge::{Merge, Portion};
+use super::merge::{MESSAGES, Merge, Portion};
 use super::plan::Plan;
 use super::rows::Message;
 use super::selection::Selection;
@@ -88,6 +88,7 @@ async fn send(
     let (store, timeline, begun) = (Arc::clone(&serving.store), serving.timeline, serving.begun());
     let mut plan = read(move || Plan::new(store, selection, timeline, begun)).await?;
     let mut reading: Option<Reading> = None;
+    let mut most = MESSAGES.0;
     loop {
         let until = if plan.follow { *past.borrow_and_update() } else { begun.until };
         let Reading { mut merge, turn } = match reading.take() {
@@ -98,7 +99,8 @@ async fn send(
             }
         };
         let visible = plan.visible(until);
-        let (merge, portion) = read(move || merge.portion(visible).map(|portion| (merge, portion))).await?;
+        let (merge, portion) = read(move || merge.portion(visible, most).map(|portion| (merge, portion))).await?;
+        most = (2 * most).min(MESSAGES.1);
         let place = merge.place();
         reading = Some(Reading { merge, turn }).filter(|reading| !reading.turn.is_over());
         let Portion { messages, next, is_over } = portion;

@@ -18,8 +18,11 @@ const ROWS: usize = 16 * 1024;
 /// Fewest and most rows of one file decoded at a time.
 const BATCH: (usize, usize) = (128, 4096);
 
-/// Messages that are handed on at a time, and their bytes.
-const PORTION: (usize, usize) = (4096, 1 << 20);
+/// Fewest and most messages that are handed on at a time: the first are wanted soon, many cost less together.
+pub(crate) const MESSAGES: (usize, usize) = (64, 4096);
+
+/// Bytes of messages after which no more are added.
+const BYTES: usize = 1 << 20;
 
 /// A place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,11 +83,11 @@ impl Merge {
         Place { passed: self.place.passed + self.again, ..self.place }
     }
 
-    /// The next messages, none of them later than a time.
-    pub(crate) fn portion(&mut self, visible: i64) -> Result<Portion, StoreError> {
+    /// The next messages, at most so many, and none of them later than a time.
+    pub(crate) fn portion(&mut self, visible: i64, most: usize) -> Result<Portion, StoreError> {
         let mut portion = Portion { messages: Vec::new(), next: None, is_over: false };
         let mut bytes = 0;
-        while portion.messages.len() < PORTION.0 && bytes < PORTION.1 {
+        while portion.messages.len() < most && bytes < BYTES {
             self.open(visible)?;
             match self.heap.peek() {
                 None => {
@@ -96,7 +99,7 @@ impl Merge {
                     portion.next = Some(*time);
                     return Ok(portion);
                 }
-                Some(_) => self.take(visible, &mut portion, &mut bytes)?,
+                Some(_) => self.take((visible, most), &mut portion, &mut bytes)?,
             }
         }
         Ok(portion)
@@ -131,7 +134,12 @@ impl Merge {
     }
 
     /// Takes messages of the file that has the next one, as long as it has.
-    fn take(&mut self, visible: i64, portion: &mut Portion, bytes: &mut usize) -> Result<(), StoreError> {
+    fn take(
+        &mut self,
+        (visible, most): (i64, usize),
+        portion: &mut Portion,
+        bytes: &mut usize,
+    ) -> Result<(), StoreError> {
         let Some(Reverse((mut time, order, at))) = self.heap.pop() else { return Ok(()) };
         let others = self.heap.peek().map(|Reverse((time, order, _))| (*time, *order));
         let waiting = self.next_file().map(|first| (first, 0));
@@ -157,7 +165,7 @@ impl Merge {
             };
             time = next;
             let is_next = before.is_none_or(|before| (time, order) < before) && time <= visible;
-            if !is_next || portion.messages.len() >= PORTION.0 || *bytes >= PORTION.1 {
+            if !is_next || portion.messages.len() >= most || *bytes >= BYTES {
                 self.heap.push(Reverse((time, order, at)));
                 return Ok(());
             }

@@ -32,8 +32,19 @@ pub(crate) struct Cursor {
     window: (i64, i64),
     /// Added to all times that are sent.
     shift: i64,
+    /// What was decoded and not encoded yet.
+    decoded: Option<Decoded>,
     batch: Encoded,
     row: usize,
+}
+
+/// Rows that are encoded at a time: a request may want a few of many.
+const ENCODED: usize = 256;
+
+/// Rows that are sent, with the archive's own times.
+struct Decoded {
+    batch: RecordBatch,
+    times: Vec<i64>,
 }
 
 /// The messages of a batch.
@@ -69,7 +80,7 @@ impl Cursor {
     ) -> Result<Self, SegmentError> {
         let wanted = wanted(store, segment, window, selection);
         let reader = store.rows(segment, columns, &wanted, batch_rows)?;
-        Ok(Self { reader, ids: Ids::new()?, window, shift, batch: Encoded::default(), row: 0 })
+        Ok(Self { reader, ids: Ids::new()?, window, shift, decoded: None, batch: Encoded::default(), row: 0 })
     }
 
     /// The time of the next message.
@@ -89,22 +100,36 @@ impl Cursor {
     /// Reads on, if all that was read is taken; false at the end.
     pub(crate) fn fill(&mut self, selection: &Selection) -> Result<bool, SegmentError> {
         while self.row >= self.batch.times.len() {
+            if let Some(decoded) = self.decoded.take() {
+                self.batch = self.encode(&decoded, selection)?;
+                self.row = 0;
+                let (rows, done) = (decoded.times.len(), self.batch.times.len());
+                self.decoded = (done < rows).then(|| Decoded {
+                    batch: decoded.batch.slice(done, rows - done),
+                    times: decoded.times.get(done..).unwrap_or_default().to_owned(),
+                });
+                continue;
+            }
             let Some(batch) = self.reader.next() else { return Ok(false) };
-            self.batch = self.encode(&batch?, selection)?;
-            self.row = 0;
+            self.decoded = self.decode(&batch?, selection)?;
         }
         Ok(true)
     }
 
-    fn encode(&self, batch: &RecordBatch, selection: &Selection) -> Result<Encoded, SegmentError> {
+    /// The rows of a batch that are sent, as they are sent.
+    fn decode(&self, batch: &RecordBatch, selection: &Selection) -> Result<Option<Decoded>, SegmentError> {
         let kept = selection.keep(batch, &self.ids, self.window)?;
         let batch = match kept.count_set_bits() {
-            0 => return Ok(Encoded::default()),
+            0 => return Ok(None),
             all if all == batch.num_rows() => batch.clone(),
             _ => filter_record_batch(batch, &BooleanArray::from(kept))?,
         };
         let times = times(&batch);
-        let batch = served(&selection.mask.apply(&batch)?, self.shift)?;
+        Ok(Some(Decoded { batch: served(&selection.mask.apply(&batch)?, self.shift)?, times }))
+    }
+
+    fn encode(&self, decoded: &Decoded, selection: &Selection) -> Result<Encoded, SegmentError> {
+        let batch = decoded.batch.slice(0, ENCODED.min(decoded.times.len()));
         let view = View::new(&batch).map_err(arrow::error::ArrowError::from)?;
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
         let mut counted = Vec::with_capacity(batch.num_rows());
@@ -113,6 +138,7 @@ impl Cursor {
             ends.push(bytes.len());
             counted.push(selection.is_counted(view.text(self.ids.kind, row)));
         }
+        let times = decoded.times.get(..batch.num_rows()).unwrap_or_default().to_owned();
         Ok(Encoded { bytes: bytes.into(), ends, times, counted })
     }
 }

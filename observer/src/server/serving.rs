@@ -11,7 +11,7 @@ use tonic::Status;
 
 use super::clock::{Clock, Replay, Speed, Timeline};
 use super::flows::PATIENCE;
-use super::merge::{Merge, Place};
+use super::merge::{MESSAGES, Merge, Place};
 use super::plan::Past;
 use super::selection::{Selection, UNTIMED};
 use super::store::Store;
@@ -142,7 +142,7 @@ async fn events(
     let selection = Arc::new(Selection::everything(mask));
     let mut merge = Merge::new(store, &selection, Place { time: from, passed: 0 }, UNTIMED - 1, 0);
     loop {
-        let read = spawn_blocking(move || merge.portion(UNTIMED).map(|portion| (merge, portion))).await;
+        let read = spawn_blocking(move || merge.portion(UNTIMED, MESSAGES.1).map(|portion| (merge, portion))).await;
         // A file that cannot be read is told of to who asks for it.
         let Ok(Ok((back, portion))) = read else { return };
         merge = back;
