@@ -100,8 +100,8 @@ fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outc
     let print = |out| {
         if args.server.server.is_some() {
             let (window, all, follow, mask) = (selection.window, args.all, args.follow, &args.field_mask);
-            let printer =
-                Printer::new(out, style, cli::Sort::File, if style.format == Format::Table { keep } else { Keep::All });
+            // The server counts.
+            let printer = Printer::new(out, style, cli::Sort::File, Keep::All);
             return live::print(&args.server, &live::Request { raw, keep, all, window, follow, mask, style }, printer);
         }
         let mask = FieldMask::new(&args.field_mask)?;

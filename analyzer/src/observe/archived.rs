@@ -21,13 +21,18 @@ use crate::cli::Sort;
 
 /// Reads files of an archive, or single ones.
 pub(super) struct Archived<'a> {
-    pub selection: &'a Arc<Selection>,
-    pub mask: &'a FieldMask,
+    selection: &'a Arc<Selection>,
+    mask: &'a FieldMask,
     /// The columns that are printed.
-    pub columns: &'a Projection,
+    columns: &'a Projection,
     /// Files that cannot be read, and why.
     pub broken: Vec<(PathBuf, String)>,
+    /// Files whose footers were read last: what is found out about them first is read right after.
+    opened: Vec<(PathBuf, Arc<SegmentFile>)>,
 }
+
+/// Files that are kept open.
+const OPEN: usize = 16;
 
 /// The times that the first or last events have, as far as they are known.
 struct Extremes {
@@ -68,7 +73,23 @@ impl Extremes {
     }
 }
 
-impl Archived<'_> {
+impl<'a> Archived<'a> {
+    pub(super) fn new(selection: &'a Arc<Selection>, mask: &'a FieldMask, columns: &'a Projection) -> Self {
+        Self { selection, mask, columns, broken: Vec::new(), opened: Vec::new() }
+    }
+
+    fn open(&mut self, path: &Path) -> Result<Arc<SegmentFile>, SegmentError> {
+        if let Some((_, file)) = self.opened.iter().find(|(opened, _)| opened == path) {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(SegmentFile::open(path)?);
+        if self.opened.len() == OPEN {
+            self.opened.remove(0);
+        }
+        self.opened.push((path.to_owned(), Arc::clone(&file)));
+        Ok(file)
+    }
+
     /// Prints what an archive holds; `is_last` when no input comes after it.
     pub(super) fn archive(
         &mut self,
@@ -104,7 +125,7 @@ impl Archived<'_> {
         window: Option<(i64, i64)>,
         printer: &mut Printer<'_>,
     ) -> Result<()> {
-        let read = SegmentFile::open(path).map_err(anyhow::Error::from).and_then(|file| {
+        let read = self.open(path).map_err(anyhow::Error::from).and_then(|file| {
             let wanted = Wanted { window, needles: self.selection.filters.needles(), ..Wanted::default() };
             let selection = Arc::clone(self.selection);
             let test = move |batch: &_| selection.rows(batch, window).map_err(ArrowError::from);
@@ -137,8 +158,7 @@ impl Archived<'_> {
             let mut groups = Vec::new();
             for path in archive.files(&[hour])?.into_iter().flat_map(|files| files.files) {
                 // What cannot be read is told when it is read for its rows.
-                let Ok(file) = SegmentFile::open(&path) else { continue };
-                let file = Arc::new(file);
+                let Ok(file) = self.open(&path) else { continue };
                 groups.extend(file.spans().into_iter().enumerate().map(|(at, span)| (span, at, Arc::clone(&file))));
             }
             groups.sort_by_key(|(span, ..)| match (span, keep) {

@@ -107,8 +107,7 @@ impl<'a> Observer<'a> {
         let read = order.into_iter().try_for_each(|(part, input)| match input {
             Input::Archive(archive) => {
                 let columns = columns();
-                let mut archived =
-                    Archived { selection: &self.selection, mask: &self.mask, columns: &columns, broken: Vec::new() };
+                let mut archived = Archived::new(&self.selection, &self.mask, &columns);
                 let read = archived.archive(archive, part, by_time && archives == 1, &mut self.printer);
                 self.origins.extend(archived.broken.into_iter().map(|(path, why)| broken(&path, why)));
                 read
@@ -138,7 +137,7 @@ impl<'a> Observer<'a> {
             }),
             Opened::Parquet(path) => {
                 let columns = columns();
-                let mut archived = Archived { selection, mask, columns: &columns, broken: Vec::new() };
+                let mut archived = Archived::new(selection, mask, &columns);
                 let read = archived.file(&path, part, selection.window, printer);
                 origin.broken = archived.broken.pop().map(|(_, why)| why);
                 read

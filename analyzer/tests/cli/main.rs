@@ -11,6 +11,7 @@ mod inputs;
 mod mistakes;
 mod observe;
 mod own_questions;
+mod replay;
 mod windows;
 
 use std::ffi::OsStr;

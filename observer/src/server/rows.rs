@@ -22,7 +22,7 @@ pub(crate) fn wanted(store: &Store, segment: usize, window: (i64, i64), selectio
         // Rows without a time are in no window.
         segment.first() >= window.0 && segment.last() <= window.1 || segment.last() == UNTIMED && window.1 == UNTIMED
     });
-    Wanted { window: (!whole).then_some(window), needles: selection.needles(), exactly: true }
+    Wanted { window: (!whole).then_some(window), needles: selection.needles(), exactly: true, row_group: None }
 }
 
 /// The messages of a file, some at a time.

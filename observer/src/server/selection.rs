@@ -8,7 +8,7 @@ use lookback_flow::mask::FieldMask;
 use lookback_flow::proto::flow::FlowFilter;
 use lookback_flow::protobuf::Envelope;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Needle, SegmentError};
+use lookback_flow::segment::{Needle, Pattern, SegmentError};
 use lookback_flow::view::View;
 use prost_types::{FieldMask as Paths, Timestamp};
 use tonic::Status;
@@ -154,7 +154,7 @@ impl Selection {
 
     /// What every event that is sent fits one of; only those of other kinds come besides what filters ask for.
     pub(crate) fn needles(&self) -> Vec<Needle> {
-        let kind = |kind: &&str| Some(vec![vec![(ColumnId::of("kind")?, (*kind).to_owned())]]);
+        let kind = |kind: &&str| Some(vec![vec![(ColumnId::of("kind")?, Pattern::from(*kind))]]);
         let mut needles = self.filters.needles();
         match self.envelope {
             Envelope::Flows if needles.is_empty() => Vec::new(),

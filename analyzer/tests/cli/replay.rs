@@ -1,0 +1,125 @@
+//! `replay`, and `observe --server` before it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+
+use crate::archive::{archive, import};
+use crate::{Folder, command, flow, lookback, testdata};
+
+/// A server that ends with the test.
+struct Replay {
+    child: Child,
+    address: String,
+}
+
+impl Replay {
+    #[track_caller]
+    fn new(args: &[&str]) -> Self {
+        let mut child =
+            command(&[&["replay"], args].concat()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.starts_with("serving") || line.starts_with("error")).unwrap();
+        let address = line.strip_prefix("serving ").unwrap_or_else(|| panic!("{line}")).to_owned();
+        Self { child, address }
+    }
+
+    fn observe(&self, args: &[&str]) -> String {
+        lookback(&[&["observe", "--server", &self.address], args].concat()).answer()
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that the system gives.
+const ANY: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+#[test]
+fn what_is_replayed_is_printed_as_from_files() {
+    let folder = Folder::new();
+    let archive = archive(&folder);
+    import(&[&testdata("shop")], &archive);
+    let socket = format!("unix://{}", folder.path().join("hubble.sock").display());
+    for replay in [
+        Replay::new(&[&[&*archive], &ANY[..]].concat()),
+        Replay::new(&[&archive, "--listen", &socket]),
+        Replay::new(&[&[&*testdata("shop")], &ANY[..]].concat()),
+    ] {
+        for args in [
+            &["--all"][..],
+            &["--all", "--verdict", "DROPPED", "-o", "json"],
+            &["--last", "5", "--pod", "shop/", "-o", "dict"],
+            &["--first", "7", "--protocol", "dns", "-o", "table"],
+            &["--since", "2026-03-01T10:05:00Z", "--until", "2026-03-01T10:10:00Z", "--print-node-name"],
+            &["--all", "-o", "json", "--field-mask", "time,source.pod_name,l4"],
+            &["--all", "--cel-expression", "_flow.l4.TCP.destination_port == 8080u"],
+        ] {
+            let files = lookback(&[&["observe", &archive], args].concat()).answer();
+            // The server gives reports of lost events whatever is asked, as Hubble does.
+            let flows = |text: String| -> Vec<String> {
+                text.lines()
+                    .filter(|line| !line.contains("EVENTS LOST") && !line.contains("lost_events"))
+                    .map(str::to_owned)
+                    .collect()
+            };
+            assert_eq!(flows(replay.observe(args)), flows(files), "{args:?}");
+        }
+        assert_eq!(replay.observe(&["-o", "json"]).lines().filter(|line| line.starts_with("{\"flow\"")).count(), 20);
+    }
+}
+
+#[test]
+fn agent_events_are_served() {
+    let replay = Replay::new(&[&[&*testdata("compat/1.10.log")], &ANY[..]].concat());
+    let files = |events: &str| lookback(&["observe", events, &testdata("compat/1.10.log"), "--all"]).answer();
+    for events in ["agent-events", "debug-events"] {
+        let served = lookback(&["observe", events, "--server", &replay.address, "--all"]).answer();
+        assert_eq!(served, files(events));
+        assert!(!served.is_empty());
+    }
+}
+
+#[test]
+fn a_replay_goes_on_where_the_past_ends() {
+    let folder = Folder::new();
+    let log = folder.file("a.log", [0, 1, 2].map(|second| flow(second, "shop")).concat());
+    let replay = Replay::new(&[&[&*log, "--speed", "max", "--shift-to-now", "--loop"], &ANY[..]].concat());
+    let mut child = command(&["observe", "--server", &replay.address, "--follow", "-o", "json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).take(5);
+    let times: Vec<String> =
+        lines.map(|line| serde_json::from_str::<Value>(&line).unwrap()["time"].as_str().unwrap().to_owned()).collect();
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(times.len() == 5 && times.is_sorted(), "{times:?}");
+    assert!(times[0].as_str() > "2026-03-02", "{times:?}");
+}
+
+#[test]
+fn mistakes_are_told() {
+    let shop = testdata("shop");
+    for (args, word) in [
+        (&["--speed", "0"][..], "--speed"),
+        (&["--listen", "0.0.0.0:0"], "insecure"),
+        (&["--listen", "127.0.0.1:0", "--tls-cert", "no.pem", "--tls-key", "no.key"], "no.pem"),
+        (&["--listen", "nowhere:x"], "port"),
+    ] {
+        let error = lookback(&[&["replay", &shop], args].concat()).error();
+        assert!(error.contains(word), "{error}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert!(lookback(&["replay", &shop, "--listen", &address]).error().contains(&address));
+    drop(taken);
+    let error = lookback(&["observe", "--server", &address]).error();
+    assert!(error.contains(&address), "{error}");
+    assert!(lookback(&["observe", "--server", &address, &shop]).error().contains("one or the other"));
+}
