@@ -133,9 +133,9 @@ pub(crate) struct Observe {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Live")]
 pub(crate) struct Server {
-    /// Ask a live Hubble: an agent, a relay or `lookback replay`; HOST:PORT, tls://HOST:PORT or unix:///PATH
-    #[arg(long, value_name = "ADDRESS")]
-    pub server: Option<String>,
+    /// Ask a live Hubble: an agent, a relay or `lookback replay`; `HOST:PORT`, `tls://HOST:PORT` or `unix:///PATH`
+    #[arg(id = "server", long = "server", value_name = "ADDRESS")]
+    pub address: Option<String>,
     /// Use TLS
     #[arg(long, requires = "server")]
     pub tls: bool,
@@ -229,7 +229,7 @@ pub(crate) struct Replay {
     /// Archives, files, folders, patterns, or - for standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<String>,
-    /// Where to listen: HOST:PORT or unix:///PATH; may be given again
+    /// Where to listen: `HOST:PORT` or `unix:///PATH`; may be given again
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4245")]
     pub listen: Vec<String>,
     /// Replay to whoever follows: so many times as fast as it happened, or max, as fast as it is taken

@@ -76,7 +76,7 @@ fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outc
     let selection =
         Selection { filters: Filters::for_files(&raw.allow, &raw.deny)?, window: window(args)?, kinds: events.kinds() };
     let inputs = [args.inputs.as_slice(), &args.input_file].concat();
-    match (&args.server.server, inputs.is_empty()) {
+    match (&args.server.address, inputs.is_empty()) {
         (Some(_), false) => bail!("--server stands for all inputs: give one or the other"),
         (None, true) => bail!("no input: give files, folders, patterns, archives, - for standard input, or --server"),
         _ => {}
@@ -98,7 +98,7 @@ fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outc
     };
     let style = style(args, events);
     let print = |out| {
-        if args.server.server.is_some() {
+        if args.server.address.is_some() {
             let (window, all, follow, mask) = (selection.window, args.all, args.follow, &args.field_mask);
             // The server counts.
             let printer = Printer::new(out, style, cli::Sort::File, Keep::All);

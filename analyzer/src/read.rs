@@ -221,9 +221,9 @@ impl Reader {
     pub(crate) fn chunk(&mut self, chunk: &Chunk, origin: &mut Origin, options: &mut Options) -> Result<Decoded> {
         self.decoders.resize_with(1.max(self.decoders.len()), || Decoder::wanting(self.wants.clone()));
         let decoder = self.decoders.first_mut().context("no decoder")?;
-        let decoded = decode(chunk, decoder, Keep::of(options))?;
-        count(chunk, &decoded, 0, origin, options)?;
-        Ok(decoded)
+        let came = decode(chunk, decoder, Keep::of(options))?;
+        count(chunk, &came, 0, origin, options)?;
+        Ok(came)
     }
 
     /// Decodes a log; `each` gets every chunk with what came of it, in order.

@@ -38,6 +38,7 @@ pub(crate) fn run(args: &cli::Replay) -> Result<Outcome> {
 }
 
 /// Shows where the replay is, on a terminal, for as long as it is served.
+#[expect(clippy::disallowed_methods, reason = "the line is written anew now and then")]
 fn show(server: &Server) -> Result<Outcome> {
     let line = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
     if !io::stderr().is_terminal() {

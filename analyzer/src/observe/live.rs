@@ -51,7 +51,7 @@ pub(super) fn print(server: &Server, request: &Request<'_>, mut printer: Printer
 }
 
 fn connect(server: &Server) -> Result<Client> {
-    let address = server.server.as_deref().unwrap_or_default().parse()?;
+    let address = server.address.as_deref().unwrap_or_default().parse()?;
     let client = server.tls_client_cert_file.clone().zip(server.tls_client_key_file.clone());
     let tls = Tls {
         on: server.tls,

@@ -120,10 +120,10 @@ impl<'a> Printer<'a> {
     fn event(&mut self, place: Place, text: String) -> Result<()> {
         let is_held =
             self.order == Sort::Time || matches!(self.keep, Keep::Last(_)) || self.style.format == Format::Table;
-        if !is_held {
-            self.print(&text)?;
-        } else {
+        if is_held {
             self.held.insert(place, text);
+        } else {
+            self.print(&text)?;
         }
         match self.keep {
             Keep::Last(last) if self.held.len() > last => {

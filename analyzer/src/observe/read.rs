@@ -107,9 +107,9 @@ impl<'a> Observer<'a> {
         let read = order.into_iter().try_for_each(|(part, input)| match input {
             Input::Archive(archive) => {
                 let columns = columns();
-                let mut archived = Archived::new(&self.selection, &self.mask, &columns);
-                let read = archived.archive(archive, part, by_time && archives == 1, &mut self.printer);
-                self.origins.extend(archived.broken.into_iter().map(|(path, why)| broken(&path, why)));
+                let mut files = Archived::new(&self.selection, &self.mask, &columns);
+                let read = files.archive(archive, part, by_time && archives == 1, &mut self.printer);
+                self.origins.extend(files.broken.into_iter().map(|(path, why)| broken(&path, why)));
                 read
             }
             Input::File(path) => match opened(path)? {
@@ -137,9 +137,9 @@ impl<'a> Observer<'a> {
             }),
             Opened::Parquet(path) => {
                 let columns = columns();
-                let mut archived = Archived::new(selection, mask, &columns);
-                let read = archived.file(&path, part, selection.window, printer);
-                origin.broken = archived.broken.pop().map(|(_, why)| why);
+                let mut files = Archived::new(selection, mask, &columns);
+                let read = files.file(&path, part, selection.window, printer);
+                origin.broken = files.broken.pop().map(|(_, why)| why);
                 read
             }
         };

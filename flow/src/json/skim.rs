@@ -27,7 +27,7 @@ pub(super) struct Skim {
 #[derive(Debug)]
 enum Sign {
     /// A member of this name.
-    Key(Finder<'static>),
+    Key(Box<Finder<'static>>),
     /// A value behind one of these keys, with its quotes, or how it begins.
     Value { keys: Vec<Finder<'static>>, value: String },
 }
@@ -66,7 +66,7 @@ fn sign(column: ColumnId, pattern: &Pattern) -> Option<Sign> {
     }
     let key = |name: &str| Finder::new(&format!("\"{name}\"")).into_owned();
     match (column.column().kind, pattern) {
-        (Type::Case, Pattern::Is(_)) => return Some(Sign::Key(key(text))),
+        (Type::Case, Pattern::Is(_)) => return Some(Sign::Key(Box::new(key(text)))),
         (Type::Case, Pattern::Begins(_)) => return None,
         _ => {}
     }

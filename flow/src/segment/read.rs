@@ -106,8 +106,7 @@ impl SegmentFile {
         wanted: &Wanted,
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(self.file.try_clone()?, projection, wanted, batch_rows, None))
-            .map_err(SegmentError::Broken)?
+        guarded(|| self.reader(&self.file, projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
     }
 
     /// Reads the wanted columns of those wanted rows that pass a test; of the others, only what is tested.
@@ -120,8 +119,7 @@ impl SegmentFile {
         wanted: &Wanted,
         test: RowTest,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(self.file.try_clone()?, projection, wanted, None, Some(test)))
-            .map_err(SegmentError::Broken)?
+        guarded(|| self.reader(&self.file, projection, wanted, None, Some(test))).map_err(SegmentError::Broken)?
     }
 
     /// As [`Self::read`], of a file that is opened anew: any number of readers do not disturb each other.
@@ -136,12 +134,12 @@ impl SegmentFile {
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
         let file = File::open(path)?;
-        guarded(|| self.reader(file, projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
+        guarded(|| self.reader(&file, projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
     }
 
     fn reader(
         &self,
-        file: File,
+        file: &File,
         projection: &Projection,
         wanted: &Wanted,
         batch_rows: Option<usize>,
@@ -161,7 +159,7 @@ impl SegmentFile {
         let mut skipped = Skipped::default();
         if !wanted.is_everything() {
             let pruner = Pruner::new(metadata.metadata(), wanted);
-            let groups = pruner.row_groups(&file, &builder);
+            let groups = pruner.row_groups(file, &builder);
             let count = metadata.metadata().num_row_groups();
             let rows_of = |group: &usize| metadata.metadata().row_group(*group).num_rows();
             let kept: i64 = groups.iter().map(rows_of).sum();
