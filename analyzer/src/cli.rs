@@ -180,14 +180,25 @@ pub(crate) enum Colour {
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Files, folders, patterns, archives, or - for standard input
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required_unless_present = "server", conflicts_with = "server")]
     pub inputs: Vec<String>,
     /// The archive's folder; made if it is not there
     #[arg(short, long, value_name = "ARCHIVE")]
     pub output: PathBuf,
     /// Import what is there already once more
-    #[arg(long)]
+    #[arg(long, conflicts_with = "server")]
     pub again: bool,
+    /// Where to begin with a server from which nothing was recorded [default: with all that it has]
+    #[arg(long, value_name = "TIME", requires = "server", help_heading = "Live")]
+    pub since: Option<String>,
+    /// Stop with what the server has now, rather than go on with what comes
+    #[arg(long, requires = "server", help_heading = "Live")]
+    pub no_follow: bool,
+    /// How often what has come becomes part of the archive
+    #[arg(long, value_name = "DURATION", requires = "server", default_value = "1m", help_heading = "Live")]
+    pub every: String,
+    #[command(flatten)]
+    pub server: Server,
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -224,14 +235,26 @@ pub(crate) struct Check {
     pub lines: LineArgs,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Args)]
 pub(crate) struct Replay {
     /// Archives, files, folders, patterns, or - for standard input
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required_unless_present = "status", conflicts_with = "status")]
     pub inputs: Vec<String>,
     /// Where to listen: `HOST:PORT` or `unix:///PATH`; may be given again
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4245")]
     pub listen: Vec<String>,
+    /// Serve each node at an address of its own, too: the ports behind the first one; hubble-relay finds them by its peer service
+    #[arg(long)]
+    pub as_nodes: bool,
+    /// The host that relays are told for nodes, if they are elsewhere
+    #[arg(long, value_name = "HOST", requires = "as_nodes")]
+    pub advertise: Option<String>,
+    /// Ask a replay that runs where it is, how fast it goes, and who reads it; --server tells where [default: 127.0.0.1:4245]
+    #[arg(long, conflicts_with_all = ["as_nodes", "speed", "shift_to_now", "at"])]
+    pub status: bool,
+    #[command(flatten)]
+    pub server: Server,
     /// Replay to whoever follows: so many times as fast as it happened, or max, as fast as it is taken
     #[arg(long, value_name = "TIMES", help_heading = "Time")]
     pub speed: Option<String>,

@@ -1,4 +1,6 @@
-//! `lookback import`: logs into an archive.
+//! `lookback import`: logs, or what a live Hubble tells, into an archive.
+
+mod live;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -27,6 +29,9 @@ use crate::session::Outcome;
 
 /// Imports, and says what came of it.
 pub(crate) fn run(args: &cli::Import) -> Result<Outcome> {
+    if args.server.address.is_some() {
+        return live::run(args);
+    }
     let found = find(&args.inputs)?;
     let mut options = Options::new(&args.lines, &found)?;
     let told = import(&found, &args.output, args.again, &mut options)?;

@@ -14,6 +14,7 @@ mod read;
 mod render;
 mod replay;
 mod seen;
+mod server;
 mod session;
 mod sql;
 mod stats;

@@ -1,6 +1,6 @@
 //! `lookback replay`: archived flows through Hubble's gRPC API.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::thread;
 use std::time::Duration;
 
@@ -9,18 +9,25 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lookback_flow::inputs::find;
 use lookback_flow::time::rfc3339;
 use lookback_observer::address::Address;
-use lookback_observer::server::{Config, Limits, Listen, Replay, Server, Speed, Store, Tls};
+use lookback_observer::server::{Config, Limits, Listen, Nodes, Replay, Server, Speed, StatusResponse, Store, Tls};
 
 use crate::cli;
 use crate::observe::moment;
-use crate::render::{plural, rejected, terminal};
+use crate::render::{grouped, plural, rejected, terminal};
+use crate::server::{connect, nanoseconds};
 use crate::session::Outcome;
 
 /// Serves until it is stopped.
 pub(crate) fn run(args: &cli::Replay) -> Result<Outcome> {
+    if args.status {
+        return status(&args.server);
+    }
+    if args.server.address.is_some() {
+        bail!("--server is for --status: replay what was recorded of a server with `lookback import --server`");
+    }
     let now = chrono::Utc::now().timestamp_nanos_opt().unwrap_or(i64::MAX);
-    let config =
-        Config { listen: listen(args)?, replay: replay(args, now)?, limits: Limits::default(), peers: Vec::new() };
+    let nodes = args.as_nodes.then(|| Nodes { advertise: args.advertise.clone() });
+    let config = Config { listen: listen(args)?, replay: replay(args, now)?, limits: Limits::default(), nodes };
     let found = find(&args.inputs)?;
     let store = Store::open(&found.inputs, &std::env::temp_dir())?;
     for origin in &store.read {
@@ -34,6 +41,9 @@ pub(crate) fn run(args: &cli::Replay) -> Result<Outcome> {
     let server = Server::start(store, &config, now)?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     eprintln!("serving {}", addresses.join(", "));
+    for peer in server.peers() {
+        eprintln!("serving {} as node {}", peer.address, terminal(&peer.name));
+    }
     show(&server)
 }
 
@@ -45,21 +55,43 @@ fn show(server: &Server) -> Result<Outcome> {
         line.set_draw_target(indicatif::ProgressDrawTarget::hidden());
     }
     loop {
-        let status = server.status();
-        let position = match status.position {
-            Some(position) => format!("at {}", rfc3339(position.saturating_add(status.shift_ns))),
-            None => "all is past".to_owned(),
-        };
-        let speed = match status.speed {
-            Speed::Still => String::new(),
-            Speed::Times(times) => format!(", {times} times as fast"),
-            Speed::Max => ", as fast as it is taken".to_owned(),
-        };
-        let streams = status.streams;
-        line.set_message(format!("{position}{speed}, {streams} open {}", plural(streams as u64, "stream", "streams")));
+        line.set_message(heading(&server.status()));
         line.tick();
         thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// Where a replay is, how fast it goes, and how many read it.
+fn heading(status: &StatusResponse) -> String {
+    let position = match &status.position {
+        Some(position) => format!("at {}", rfc3339(nanoseconds(position))),
+        None => "all is past".to_owned(),
+    };
+    let speed = match status.speed {
+        0.0 => String::new(),
+        speed if speed.is_finite() => format!(", {speed} times as fast"),
+        _ => ", as fast as it is taken".to_owned(),
+    };
+    let streams = status.streams.len() as u64;
+    format!("{position}{speed}, {streams} open {}", plural(streams, "stream", "streams"))
+}
+
+/// Tells of a replay that runs.
+fn status(server: &cli::Server) -> Result<Outcome> {
+    let status = connect(server)?.replay_status()?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", heading(&status))?;
+    if let (Some(first), Some(last)) = (&status.first, &status.last) {
+        writeln!(out, "holds {} to {}", rfc3339(nanoseconds(first)), rfc3339(nanoseconds(last)))?;
+    }
+    for stream in &status.streams {
+        let client = if stream.client.is_empty() { "Unix socket" } else { &stream.client };
+        let follows = if stream.follow { ", follows" } else { "" };
+        let open = Duration::from_nanos(stream.open_ns).as_secs();
+        let sent = grouped(stream.sent.into());
+        writeln!(out, "{}  {}{follows}, {sent} sent, open for {open} s", terminal(client), terminal(&stream.call))?;
+    }
+    Ok(Outcome::Answered)
 }
 
 fn listen(args: &cli::Replay) -> Result<Vec<Listen>> {

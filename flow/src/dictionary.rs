@@ -3,10 +3,14 @@
 //! A column's values are known from batch to batch, as the same ones come again; they are forgotten when they have become
 //! too many. A batch has those that its rows have, and no others.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, DictionaryArray, Int32Array, RecordBatch, RecordBatchOptions};
+use arrow::array::{
+    Array as _, ArrayRef, AsArray as _, DictionaryArray, Int32Array, ListArray, RecordBatch, RecordBatchOptions,
+};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use arrow::error::ArrowError;
@@ -166,6 +170,59 @@ pub(crate) fn unpacked_column(array: &ArrayRef) -> Result<ArrayRef, ArrowError> 
         }
         _ => Ok(Arc::clone(array)),
     }
+}
+
+/// The field of a column of lists of texts whose lists are numbered; any other as it is.
+pub(crate) fn numbered_field(field: Field) -> Field {
+    match field.data_type() {
+        DataType::List(item) if *item.data_type() == DataType::Utf8 => {
+            let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(field.data_type().clone()));
+            field.with_data_type(kind)
+        }
+        _ => field,
+    }
+}
+
+/// Numbers lists; those of texts that are numbered themselves are told apart by these numbers.
+pub(crate) fn numbered_lists(lists: &ListArray, kind: &DataType) -> Result<ArrayRef, ArrowError> {
+    let Some(items) = lists.values().as_dictionary_opt::<Int32Type>() else {
+        let all: Int32Array = (0..lists.len()).map(|row| lists.is_valid(row).then(|| number(row))).collect();
+        let values = arrow::compute::cast(lists, kind)?;
+        return Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(all, values)?));
+    };
+    let numbers: Cow<'_, [i32]> = match items.keys().nulls() {
+        None => Cow::Borrowed(items.keys().values()),
+        Some(_) => items.keys().iter().map(|item| item.unwrap_or(NONE)).collect(),
+    };
+    let mut known: HashMap<&[i32], i32, ahash::RandomState> = HashMap::with_hasher(hasher());
+    let mut rows: Vec<i32> = Vec::new();
+    let mut before: Option<(&[i32], i32)> = None;
+    let list = |(row, offsets): (usize, &[i32])| {
+        let &[start, end] = offsets else { return None };
+        let items = numbers.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
+        lists.is_valid(row).then_some(items)
+    };
+    let keys: Int32Array = lists
+        .value_offsets()
+        .windows(2)
+        .enumerate()
+        .map(|offsets| {
+            let items = list(offsets)?;
+            if let Some((same, key)) = before
+                && same == items
+            {
+                return Some(key);
+            }
+            let key = *known.entry(items).or_insert_with(|| {
+                rows.push(number(offsets.0));
+                number(rows.len() - 1)
+            });
+            before = Some((items, key));
+            Some(key)
+        })
+        .collect();
+    let distinct = arrow::compute::take(lists, &Int32Array::from(rows), None)?;
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, arrow::compute::cast(&distinct, kind)?)?))
 }
 
 /// A column without the values that no row has.

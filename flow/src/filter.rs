@@ -78,6 +78,12 @@ impl Filters {
         Ok(Self { allow: conditions(allow)?, deny: conditions(deny)? })
     }
 
+    /// Whether they let everything through.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.allow.is_empty() && self.deny.is_empty()
+    }
+
     /// The columns that are asked about.
     #[must_use]
     pub fn columns(&self) -> Vec<ColumnId> {

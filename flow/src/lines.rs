@@ -6,9 +6,12 @@
 //!    beginning is kept, so that the decoder rejects it and reading goes on behind it.
 //! 3. A file that breaks off gives everything before the break, then the error.
 
+mod growing;
+
 use std::io::{self, BufRead, BufReader, Read};
 
 use crate::json::stream_of;
+pub use growing::Growing;
 
 /// Longest line that is read.
 pub const MAX_LINE: usize = 16 << 20;

@@ -10,8 +10,8 @@ use crate::columns::ColumnId;
 use crate::json::{Bad, Next, Reader};
 use crate::view::{View, WrongType};
 
-/// Identities that stand for something by their number alone.
-const RESERVED: &[(i128, &str)] = &[
+/// Identities that stand for something by their number alone, in Cilium's words.
+pub const RESERVED_IDENTITIES: &[(u32, &str)] = &[
     (1, "host"),
     (2, "world"),
     (3, "unmanaged"),
@@ -20,8 +20,8 @@ const RESERVED: &[(i128, &str)] = &[
     (6, "remote-node"),
     (7, "kube-apiserver"),
     (8, "ingress"),
-    (9, "world"),
-    (10, "world"),
+    (9, "world-ipv4"),
+    (10, "world-ipv6"),
     (11, "aggregate-cluster"),
     (12, "aggregate-cluster-mesh"),
     (13, "aggregate-world"),
@@ -209,8 +209,9 @@ pub fn best_name(view: &View<'_>, side: &Side, row: usize, workloads: &Workloads
         return out.push_str(name.strip_suffix('.').unwrap_or(name));
     }
     let identity = view.number(side.identity, row).unwrap_or_default();
-    if let Some((_, name)) = RESERVED.iter().find(|(number, _)| *number == identity) {
-        return out.push_str(name);
+    if let Some((_, name)) = RESERVED_IDENTITIES.iter().find(|(number, _)| i128::from(*number) == identity) {
+        // The same place, whether a cluster tells the two families apart or not.
+        return out.push_str(if name.starts_with("world-") { "world" } else { name });
     }
     if identity == 0
         && let Some(name) = labels.as_ref().and_then(reserved)

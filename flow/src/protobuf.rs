@@ -6,9 +6,11 @@
 
 mod decode;
 mod encode;
+mod encoder;
 
 pub use decode::{Decoder, Invalid};
 pub use encode::{encode_row, encode_row_of};
+pub use encoder::Encoder;
 
 /// The numbers of the bodies in `observer.ExportEvent`.
 const BODIES: std::ops::RangeInclusive<u32> = 1..=5;

@@ -156,6 +156,14 @@ impl<'a> Row<'a> {
         self.presence.is_none_or(|presence| presence & (1 << bit) != 0)
     }
 
+    /// Likewise, where the bit of the message is known.
+    pub(crate) fn is_present(&self, id: MessageId, bit: Option<u8>) -> bool {
+        match (bit, self.presence) {
+            (Some(bit), Some(presence)) => presence & (1 << bit) != 0,
+            _ => self.present(id),
+        }
+    }
+
     /// Whether a message is to be written. Batches made elsewhere may lack the column `messages`; there the columns of
     /// the message tell, and of a oneof's members the one that is named.
     pub(crate) fn present(&self, id: MessageId) -> bool {
@@ -181,6 +189,11 @@ impl<'a> Row<'a> {
             FieldKind::Texts(column) => view.texts(*column, row).is_some(),
             FieldKind::Structs { column, .. } => view.structs(*column, row).is_some(),
         })
+    }
+
+    /// Whether the event itself, not only its envelope, names a node.
+    pub(crate) fn has_node_name(&self) -> bool {
+        self.has_bit(SETTLED.bits.flow_node_name)
     }
 
     /// The text of a field; node names are shared by event and envelope.

@@ -20,7 +20,7 @@ pub struct View<'a> {
 #[derive(Debug)]
 enum Values<'a> {
     Name {
-        keys: &'a Int32Array,
+        numbered: &'a DictionaryArray<Int32Type>,
         values: &'a StringArray,
     },
     Text(&'a StringArray),
@@ -32,9 +32,33 @@ enum Values<'a> {
     Time(&'a TimestampNanosecondArray),
     /// Lists of the rows, or those that rows have the numbers of.
     List {
-        keys: Option<&'a Int32Array>,
+        numbered: Option<&'a DictionaryArray<Int32Type>>,
         lists: &'a ListArray,
     },
+}
+
+/// A column of numbers or flags.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Numbers<'a> {
+    Bool(&'a BooleanArray),
+    I32(&'a Int32Array),
+    U32(&'a UInt32Array),
+    I64(&'a Int64Array),
+    U64(&'a UInt64Array),
+}
+
+impl Numbers<'_> {
+    /// The bits of a row's number as 64 of them; 0 where there is none.
+    pub(crate) fn value(self, row: usize) -> u64 {
+        match self {
+            Self::Bool(values) if values.is_valid(row) => values.value(row).into(),
+            Self::I32(values) if values.is_valid(row) => i64::from(values.value(row)).cast_unsigned(),
+            Self::U32(values) if values.is_valid(row) => values.value(row).into(),
+            Self::I64(values) if values.is_valid(row) => values.value(row).cast_unsigned(),
+            Self::U64(values) if values.is_valid(row) => values.value(row),
+            _ => 0,
+        }
+    }
 }
 
 /// A batch has a column of another type than the schema says.
@@ -64,7 +88,9 @@ impl<'a> View<'a> {
                 DataType::Dictionary(_, lists) if matches!(expected, DataType::List(_)) => lists,
                 found => found,
             };
-            if found != &expected {
+            // Texts need not be numbered.
+            let is_text = matches!(&expected, DataType::Dictionary(_, texts) if found == texts.as_ref());
+            if found != &expected && !is_text {
                 return Err(wrong());
             }
             if let Some(slot) = columns.get_mut(usize::from(id.0)) {
@@ -82,9 +108,7 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn text(&self, id: ColumnId, row: usize) -> Option<&'a str> {
         match self.values(id)? {
-            Values::Name { keys, values } if keys.is_valid(row) => {
-                Some(values.value(usize::try_from(keys.value(row)).ok()?))
-            }
+            Values::Name { numbered, values } => Some(values.value(key(numbered, row)?)),
             Values::Text(values) if values.is_valid(row) => Some(values.value(row)),
             _ => None,
         }
@@ -93,17 +117,39 @@ impl<'a> View<'a> {
     /// The number of a value within the batch, where the values of its column are numbered.
     #[must_use]
     pub fn key(&self, id: ColumnId, row: usize) -> Option<i32> {
+        let keys = self.numbered(id)?.keys();
+        keys.is_valid(row).then(|| keys.value(row))
+    }
+
+    /// Whether the batch has a column.
+    pub(crate) fn has(&self, id: ColumnId) -> bool {
+        self.values(id).is_some()
+    }
+
+    /// A column of numbers or flags.
+    pub(crate) fn numbers(&self, id: ColumnId) -> Option<Numbers<'a>> {
+        Some(match self.values(id)? {
+            Values::Bool(values) => Numbers::Bool(values),
+            Values::I32(values) => Numbers::I32(values),
+            Values::U32(values) => Numbers::U32(values),
+            Values::I64(values) => Numbers::I64(values),
+            Values::U64(values) => Numbers::U64(values),
+            _ => return None,
+        })
+    }
+
+    /// A column whose values are numbered: texts, or lists.
+    pub(crate) fn numbered(&self, id: ColumnId) -> Option<&'a DictionaryArray<Int32Type>> {
         match self.values(id)? {
-            Values::Name { keys, .. } | Values::List { keys: Some(keys), .. } if keys.is_valid(row) => {
-                Some(keys.value(row))
-            }
+            Values::Name { numbered, .. } => Some(numbered),
+            Values::List { numbered, .. } => *numbered,
             _ => None,
         }
     }
 
     /// Whether all values of a column are numbered; one that the batch lacks has none.
     pub(crate) fn is_numbered(&self, id: ColumnId) -> bool {
-        matches!(self.values(id), None | Some(Values::Name { .. } | Values::List { keys: Some(_), .. }))
+        !self.has(id) || self.numbered(id).is_some()
     }
 
     /// The value of a numeric, boolean or time column, as a whole number.
@@ -134,26 +180,29 @@ impl<'a> View<'a> {
 
     /// The items of a list within the items of all lists.
     pub(crate) fn items(&self, id: ColumnId, row: usize) -> Option<(&'a ArrayRef, Range<usize>)> {
-        let (lists, at) = match self.values(id)? {
-            Values::List { keys: None, lists } => (*lists, row),
-            Values::List { keys: Some(keys), lists } if keys.is_valid(row) => {
-                (*lists, usize::try_from(keys.value(row)).ok()?)
-            }
-            _ => return None,
-        };
+        let (lists, at) = self.place(id, row)?;
         list_items(lists, at)
     }
 
     fn list(&self, id: ColumnId, row: usize) -> Option<ArrayRef> {
+        let (lists, at) = self.place(id, row)?;
+        lists.is_valid(at).then(|| lists.value(at))
+    }
+
+    /// Where a row's list stands.
+    fn place(&self, id: ColumnId, row: usize) -> Option<(&'a ListArray, usize)> {
         match self.values(id)? {
-            Values::List { keys: None, lists } if lists.is_valid(row) => Some(lists.value(row)),
-            Values::List { keys: Some(keys), lists } if keys.is_valid(row) => {
-                let at = usize::try_from(keys.value(row)).ok()?;
-                lists.is_valid(at).then(|| lists.value(at))
-            }
+            Values::List { numbered: None, lists } => Some((lists, row)),
+            Values::List { numbered: Some(numbered), lists } => Some((lists, key(numbered, row)?)),
             _ => None,
         }
     }
+}
+
+/// The number of a row's value.
+fn key(numbered: &DictionaryArray<Int32Type>, row: usize) -> Option<usize> {
+    let keys = numbered.keys();
+    if keys.is_valid(row) { usize::try_from(keys.value(row)).ok() } else { None }
 }
 
 /// The items of one list within the items of all.
@@ -169,8 +218,8 @@ fn values(array: &ArrayRef) -> Option<Values<'_>> {
     let any = array.as_any();
     if let Some(names) = any.downcast_ref::<DictionaryArray<Int32Type>>() {
         return match names.values().as_list_opt() {
-            Some(lists) => Some(Values::List { keys: Some(names.keys()), lists }),
-            None => Some(Values::Name { keys: names.keys(), values: names.values().as_string_opt()? }),
+            Some(lists) => Some(Values::List { numbered: Some(names), lists }),
+            None => Some(Values::Name { numbered: names, values: names.values().as_string_opt()? }),
         };
     }
     any.downcast_ref()
@@ -181,7 +230,7 @@ fn values(array: &ArrayRef) -> Option<Values<'_>> {
         .or_else(|| any.downcast_ref().map(Values::I64))
         .or_else(|| any.downcast_ref().map(Values::U64))
         .or_else(|| any.downcast_ref().map(Values::Time))
-        .or_else(|| any.downcast_ref().map(|lists| Values::List { keys: None, lists }))
+        .or_else(|| any.downcast_ref().map(|lists| Values::List { numbered: None, lists }))
 }
 
 /// The texts of a list that stand for something; a NULL item reads as empty.

@@ -375,9 +375,9 @@ fn nothing_that_is_wanted_is_passed_over() {
             }
             lines.lines().map(str::to_owned).collect()
         };
-        let reader = SegmentFile::open(file.path()).unwrap().read(&projection, &wanted, None).unwrap();
+        let mut reader = SegmentFile::open(file.path()).unwrap().read(&projection, &wanted, None).unwrap();
+        let read: Vec<RecordBatch> = reader.by_ref().map(Result::unwrap).collect();
         let told = reader.skipped;
-        let read: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
         assert_same(&found(&read), &found(&whole));
         let rows = read.iter().map(RecordBatch::num_rows).sum::<usize>() as u64;
         if wanted.exactly && round % 6 < 2 {

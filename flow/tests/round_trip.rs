@@ -5,11 +5,12 @@
 mod reference;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::DataType;
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::json::{self, encode};
-use lookback_flow::protobuf;
+use lookback_flow::protobuf::{self, Envelope};
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{SegmentFile, SegmentInfo, SegmentWriter, Wanted};
+use lookback_flow::segment::{Reading, SegmentFile, SegmentInfo, SegmentWriter, Wanted};
 use lookback_flow::view::View;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -100,6 +101,57 @@ fn rows_to_parquet_to_rows_is_the_identity() {
     let some = read(&wanted);
     assert_eq!(some[0].schema(), wanted.schema());
     assert_eq!(some.iter().map(RecordBatch::num_rows).sum::<usize>(), 500);
+}
+
+#[test]
+fn many_rows_are_encoded_as_each_is() {
+    let mut decoder = json::Decoder::new(Projection::all());
+    let mut random = Random(5);
+    for _ in 0..600 {
+        // Some come again: what they are written as is known then.
+        let mut seed = Random(random.below(300));
+        decoder.line(line(&event(&mut seed, false)).as_bytes()).unwrap();
+    }
+    let batch = decoder.finish().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut writer = SegmentWriter::unordered(file.reopen().unwrap()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish(&SegmentInfo::default()).unwrap();
+    let file = SegmentFile::open(file.path()).unwrap();
+    let read = |columns: &Projection, as_stored| -> Vec<RecordBatch> {
+        let reading = Reading { batch_rows: Some(70), as_stored, test: None };
+        file.read_as(columns, &Wanted::default(), reading).unwrap().map(Result::unwrap).collect()
+    };
+
+    // Lists that are numbered are the same lists.
+    let numbered = read(&Projection::all(), true);
+    let is_numbered = |batch: &RecordBatch| {
+        matches!(batch.column_by_name("source_labels").unwrap().data_type(), DataType::Dictionary(..))
+    };
+    assert!(numbered.len() > 5 && numbered.iter().all(is_numbered));
+    assert_eq!(numbered.iter().map(to_line).collect::<Vec<_>>().join("\n"), to_line(&batch));
+
+    let some = Projection::of(["time", "kind", "messages", "source_labels", "verdict", "tcp_flags", "http_headers"]);
+    for batches in [vec![batch], numbered, read(&Projection::all(), false), read(&some, true)] {
+        for envelope in [Envelope::Flows, Envelope::AgentEvents, Envelope::DebugEvents] {
+            let mut encoder = protobuf::Encoder::new(envelope);
+            for batch in &batches {
+                let view = View::new(batch).unwrap();
+                let (mut each, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+                for row in 0..batch.num_rows() {
+                    protobuf::encode_row_of(envelope, &view, row, &mut each);
+                    ends.push(each.len());
+                }
+                let mut found = Vec::new();
+                encoder.rows(&view, 0..batch.num_rows(), &mut found, |end| {
+                    expected.push(end);
+                    true
+                });
+                assert_eq!(expected, ends);
+                assert_eq!(found, each);
+            }
+        }
+    }
 }
 
 #[test]

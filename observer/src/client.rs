@@ -28,6 +28,9 @@ use tonic::{Response, Status, Streaming};
 use crate::Error;
 use crate::address::Address;
 use crate::proto::observer::observer_client::ObserverClient;
+use crate::proto::replay::StatusRequest;
+use crate::proto::replay::replay_client::ReplayClient;
+pub use crate::proto::replay::{StatusResponse, Stream};
 use crate::wire::{FlowsRequest, Raw};
 pub use batches::Batches;
 
@@ -78,6 +81,7 @@ pub struct Client {
     address: Address,
     request_timeout: Duration,
     runtime: Arc<Runtime>,
+    channel: Channel,
     observer: ObserverClient<Channel>,
 }
 
@@ -98,7 +102,8 @@ impl Client {
             address: address.clone(),
             request_timeout: options.request_timeout,
             runtime: Arc::new(runtime),
-            observer: ObserverClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
+            observer: ObserverClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
+            channel,
         })
     }
 
@@ -110,6 +115,23 @@ impl Client {
         let mut observer = self.observer.clone();
         let request = FlowsRequest { request, old_mask: None };
         self.stream("GetFlows", Envelope::Flows, columns, async move { observer.get_flows(request).await })
+    }
+
+    /// Takes events and does not look at them; `each` is told how many bytes one has. For who measures a server.
+    ///
+    /// # Errors
+    /// When the server refuses the request, or breaks off.
+    pub fn drain_flows(&self, request: GetFlowsRequest, mut each: impl FnMut(usize)) -> Result<(), Error> {
+        let mut observer = self.observer.clone();
+        let failed = |status: Status| Error::call(&self.address, "GetFlows", &status);
+        self.runtime.block_on(async {
+            let request = FlowsRequest { request, old_mask: None };
+            let mut stream = observer.get_flows(request).await.map_err(&failed)?.into_inner();
+            while let Some(Raw(message)) = stream.message().await.map_err(&failed)? {
+                each(message.len());
+            }
+            Ok(())
+        })
     }
 
     /// # Errors
@@ -133,6 +155,15 @@ impl Client {
     pub fn server_status(&self) -> Result<ServerStatusResponse, Error> {
         let mut observer = self.observer.clone();
         self.answer("ServerStatus", async move { observer.server_status(ServerStatusRequest {}).await })
+    }
+
+    /// What a replay tells of itself.
+    ///
+    /// # Errors
+    /// When the server does not answer, or is no replay.
+    pub fn replay_status(&self) -> Result<StatusResponse, Error> {
+        let mut replay = ReplayClient::new(self.channel.clone());
+        self.answer("Replay.Status", async move { replay.status(StatusRequest {}).await })
     }
 
     /// The nodes that the server knows; a Hubble agent knows none, and says that it does not offer this.
@@ -188,8 +219,9 @@ fn endpoint(address: &Address, options: &Options) -> Result<Endpoint, Error> {
         Address::Unix(_) if tls.is_on() => return Err(bad("there is no TLS over a Unix socket")),
         Address::Unix(_) => (address.to_string(), false),
     };
-    // Windows as large as a batch: one round trip for each would be the pace.
-    let endpoint = Endpoint::from_shared(uri).map_err(broken)?;
+    // Windows as large as a batch: one round trip for each would be the pace. That nobody is there any more is found out by the
+    // system: a server of Hubble takes pings of HTTP/2 for an attack.
+    let endpoint = Endpoint::from_shared(uri).map_err(broken)?.tcp_keepalive(Some(Duration::from_secs(30)));
     let endpoint = endpoint.initial_stream_window_size(4 << 20).initial_connection_window_size(8 << 20);
     if !secured {
         return Ok(endpoint);

@@ -1,4 +1,4 @@
-//! Hubble's services, generated from `flow/proto`.
+//! Hubble's services, generated from `flow/proto`, and that of `proto`.
 
 #![allow(
     clippy::all,
@@ -18,4 +18,12 @@ pub(crate) mod observer {
 /// Package `peer`: notifications about nodes.
 pub(crate) mod peer {
     include!(concat!(env!("OUT_DIR"), "/peer.rs"));
+}
+
+/// Package `lookback.replay`: what a replay that is running tells of itself.
+pub mod replay {
+    /// Describes it.
+    pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/replay.binpb"));
+
+    include!(concat!(env!("OUT_DIR"), "/lookback.replay.rs"));
 }

@@ -10,6 +10,7 @@ mod flows;
 mod last;
 mod listen;
 mod merge;
+mod nodes;
 mod peers;
 mod plan;
 mod rows;
@@ -18,6 +19,7 @@ mod service;
 mod serving;
 mod status;
 mod store;
+mod streams;
 
 use std::io;
 use std::path::PathBuf;
@@ -33,6 +35,8 @@ use tonic::service::Routes;
 use crate::address::Address;
 use crate::proto::observer::observer_server::ObserverServer;
 use crate::proto::peer::peer_server::PeerServer;
+pub use crate::proto::replay::StatusResponse;
+use crate::proto::replay::{self, replay_server::ReplayServer};
 pub use clock::{Replay, Speed};
 use listen::Bound;
 pub use listen::{Listen, Tls};
@@ -53,6 +57,8 @@ pub enum ServeError {
         "{0}: others than this machine could read all flows there; give a certificate and a key, or say that it is to be insecure"
     )]
     Open(Address),
+    #[error("{0}: there are more nodes than ports behind it; listen at a lower one")]
+    NoPort(Address),
     #[error("{path}: {error}", path = path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("{address}: certificate or key: {why}")]
@@ -69,8 +75,16 @@ pub struct Config {
     pub listen: Vec<Listen>,
     pub replay: Replay,
     pub limits: Limits,
-    /// The nodes that `peer.Peer` tells of.
-    pub peers: Vec<Peering>,
+    /// Serve each node at an address of its own, and tell of them as peers.
+    pub nodes: Option<Nodes>,
+}
+
+/// How nodes are served at addresses of their own, which are those behind the first one that is listened at: the next ports, or the
+/// same path with a number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Nodes {
+    /// The host that peers are told instead of the one that is listened at.
+    pub advertise: Option<String>,
 }
 
 /// What clients may use up.
@@ -91,24 +105,13 @@ impl Default for Limits {
 /// Threads that read files, however many streams there are.
 const READERS: usize = 4;
 
-/// Where a server is, and who uses it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Status {
-    /// The last moment of the archive that is past, nanoseconds since 1970; `None` if all is.
-    pub position: Option<i64>,
-    /// Added to the times that are served.
-    pub shift_ns: i64,
-    pub speed: Speed,
-    /// Streams that are open.
-    pub streams: usize,
-}
-
 /// A server that is running; dropping it stops it.
 #[derive(Debug)]
 pub struct Server {
     runtime: Option<Runtime>,
     serving: Arc<Serving>,
     addresses: Vec<Address>,
+    peers: Vec<Peering>,
     tasks: Vec<JoinHandle<()>>,
     stop: watch::Sender<bool>,
 }
@@ -119,7 +122,18 @@ impl Server {
     /// # Errors
     /// When an address or a certificate cannot be used.
     pub fn start(store: Store, config: &Config, now: i64) -> Result<Self, ServeError> {
-        let bound = config.listen.iter().map(Listen::bind).collect::<Result<Vec<_>, _>>()?;
+        let mut bound = Vec::new();
+        for listen in &config.listen {
+            let (listening, address) = listen.bind()?;
+            bound.push(Place { listening, address, listen: listen.clone(), node: None });
+        }
+        let addresses = bound.iter().map(|place| place.address.clone()).collect();
+        let mut peers = Vec::new();
+        if let (Some(nodes), Some(first)) = (&config.nodes, bound.first()) {
+            let places = nodes::places(nodes, &first.address, &first.listen, &store)?;
+            peers.extend(places.iter().map(|(_, peering)| peering.clone()));
+            bound.extend(places.into_iter().map(|(place, _)| place));
+        }
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(READERS)
@@ -128,10 +142,11 @@ impl Server {
             .build()?;
         let entered = runtime.enter();
         let serving = Serving::begin(Arc::new(store), config.replay.clone(), now, config.limits.streams);
-        let services = runtime.block_on(services(&serving, config))?;
         let (stop, stopped) = watch::channel(false);
-        let (mut addresses, mut tasks) = (Vec::new(), Vec::new());
-        for ((bound, address), listen) in bound.into_iter().zip(&config.listen) {
+        let mut tasks = Vec::new();
+        for Place { listening, address, listen, node } in bound {
+            let told: &[Peering] = if node.is_none() { &peers } else { &[] };
+            let services = runtime.block_on(services(&serving, node, told, &config.limits))?;
             let mut server = tonic::transport::Server::builder();
             if let Some(tls) = listen.tls()? {
                 let certificate = |error: tonic::transport::Error| {
@@ -140,14 +155,14 @@ impl Server {
                 };
                 server = server.tls_config(tls).map_err(certificate)?;
             }
-            let router = server.add_routes(services.clone());
+            let router = server.add_routes(services);
             let mut stopped = stopped.clone();
             let stopped = async move {
                 // Stopped, or gone.
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
             let failed = |error| ServeError::Listen { address: address.clone(), error };
-            tasks.push(match bound {
+            tasks.push(match listening {
                 Bound::Tcp(listener) => {
                     let incoming = TcpListenerStream::new(tokio::net::TcpListener::from_std(listener).map_err(failed)?);
                     runtime.spawn(async move {
@@ -164,10 +179,9 @@ impl Server {
                     })
                 }
             });
-            addresses.push(address);
         }
         drop(entered);
-        Ok(Self { runtime: Some(runtime), serving, addresses, tasks, stop })
+        Ok(Self { runtime: Some(runtime), serving, addresses, peers, tasks, stop })
     }
 
     /// Where it listens, in the order of [`Config::listen`].
@@ -176,15 +190,16 @@ impl Server {
         &self.addresses
     }
 
+    /// The nodes that are served at addresses of their own.
     #[must_use]
-    pub fn status(&self) -> Status {
-        let past = *self.serving.past.borrow();
-        Status {
-            position: (past != selection::UNTIMED).then_some(past),
-            shift_ns: self.serving.timeline.shift,
-            speed: self.serving.replay.speed,
-            streams: self.serving.streams(),
-        }
+    pub fn peers(&self) -> &[Peering] {
+        &self.peers
+    }
+
+    /// Where the replay is, and who reads it.
+    #[must_use]
+    pub fn status(&self) -> StatusResponse {
+        self.serving.replay_status()
     }
 }
 
@@ -199,22 +214,38 @@ impl Drop for Server {
     }
 }
 
+/// Where something is served, and what.
+struct Place {
+    listening: Bound,
+    address: Address,
+    listen: Listen,
+    /// One node's events; all, if there is none.
+    node: Option<Arc<str>>,
+}
+
 /// All services.
-async fn services(serving: &Arc<Serving>, config: &Config) -> Result<Routes, ServeError> {
-    let observer = ObserverServer::new(service::Service(Arc::clone(serving)));
-    let observer = observer.max_decoding_message_size(config.limits.request_bytes);
-    let peers = PeerServer::new(peers::Peers(config.peers.clone().into()));
+async fn services(
+    serving: &Arc<Serving>,
+    node: Option<Arc<str>>,
+    peers: &[Peering],
+    limits: &Limits,
+) -> Result<Routes, ServeError> {
+    let service = service::Service { serving: Arc::clone(serving), node };
+    let observer = ObserverServer::new(service.clone()).max_decoding_message_size(limits.request_bytes);
+    let peers = PeerServer::new(peers::Peers(peers.into()));
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
     reporter.set_service_status("observer.Observer", tonic_health::ServingStatus::Serving).await;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(replay::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let broken = |error: tonic_reflection::server::Error| ServeError::Reflection(error.to_string());
     Ok(Routes::new(observer)
         .add_service(peers)
+        .add_service(ReplayServer::new(service))
         .add_service(health)
         .add_service(reflection().build_v1().map_err(broken)?)
         // The one that Hubble's own clients and grpcurl have known longest.

@@ -5,6 +5,7 @@
 //! same thing take turns.
 
 mod measure;
+mod replay;
 mod rivals;
 mod table;
 
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use lookback_flow::proto::flow::FlowFilter;
+use lookback_flow::proto::observer::GetFlowsRequest;
 
 use crate::synth;
 use measure::Measured;
@@ -95,6 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     for command in ["export", "check"] {
         bench.row(&format!("archive: {command}"), bench.ours(&[command, &archive]), Vec::new(), || Ok(()))?;
     }
+    bench.replay(&archive)?;
     println!("{}", table::markdown(&bench.rows));
     for (what, path) in [("archive", &archive), ("DuckDB's file", &sorted)] {
         if let Ok(bytes) = size(Path::new(path)) {
@@ -138,12 +142,43 @@ impl Bench<'_> {
             }
         }
         for (who, _, measured) in all {
-            let seconds = measured.seconds();
-            #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-            let mb_per_second = if name.contains("needle") { 0.0 } else { self.bytes as f64 / 1e6 / seconds };
-            eprintln!("{name:<28} {who:<10} {seconds:>8.2} s {:>6} MB", measured.peak_mb());
-            let (name, peak_mb) = (name.to_owned(), measured.peak_mb());
-            self.rows.push(Row { name, who, seconds, mb_per_second, peak_mb });
+            self.measured(name, who, &measured);
+        }
+        Ok(())
+    }
+
+    fn measured(&mut self, name: &str, who: String, measured: &Measured) {
+        let seconds = measured.seconds();
+        // Few read all of the log.
+        let is_part = name.contains("needle") || name.contains("first") || name.contains("last");
+        #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+        let mb_per_second = if is_part { 0.0 } else { self.bytes as f64 / 1e6 / seconds };
+        eprintln!("{name:<28} {who:<10} {seconds:>8.2} s {:>6} MB", measured.peak_mb());
+        let (name, peak_mb) = (name.to_owned(), measured.peak_mb());
+        self.rows.push(Row { name, who, seconds, mb_per_second, peak_mb });
+    }
+
+    /// Requests to a replay, by one client of this machine.
+    fn replay(&mut self, archive: &str) -> Result<()> {
+        let of_pod = FlowFilter { source_pod: vec!["pay/checkout".to_owned()], ..FlowFilter::default() };
+        let first = GetFlowsRequest { number: 1, first: true, whitelist: vec![of_pod], ..GetFlowsRequest::default() };
+        let last = GetFlowsRequest { first: false, number: 20, ..first.clone() };
+        let requests = [
+            ("replay: all flows", GetFlowsRequest::default()),
+            ("replay: the first of a pod", first),
+            ("replay: the last 20 of a pod", last),
+        ];
+        let wanted: Vec<_> = requests.into_iter().filter(|(name, _)| name.contains(&self.args.only)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let replay = replay::Replay::begin(&self.args.binary, archive)?;
+        for (name, request) in wanted {
+            let mut measured = Measured::default();
+            for _ in 0..self.args.runs.max(1) {
+                replay.request(&request, &mut measured).context(name)?;
+            }
+            self.measured(name, OURS.to_owned(), &measured);
         }
         Ok(())
     }

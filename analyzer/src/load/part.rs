@@ -71,9 +71,9 @@ impl Part {
         wanted.exactly &= !learns;
         let counted = if counts { coverage::COLUMNS } else { &[] };
         let projection = wants.columns.clone().with(counted.iter().filter_map(|name| ColumnId::of(name)));
-        let reader = file.read(&projection, &wanted, None)?;
+        let mut reader = file.read(&projection, &wanted, None)?;
         self.skipped = Some(reader.skipped);
-        for batch in reader {
+        for batch in &mut reader {
             let batch = batch?;
             if counts {
                 self.covers.count(&batch)?;
@@ -83,6 +83,7 @@ impl Part {
             }
             self.batches.push(batch);
         }
+        self.skipped = Some(reader.skipped);
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use lookback_flow::archive::layout::Hour;
 use lookback_flow::archive::{Archive, HourFiles};
 use lookback_flow::mask::FieldMask;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{RowTest, SegmentError, SegmentFile, Wanted};
+use lookback_flow::segment::{Reading, RowTest, SegmentError, SegmentFile, Wanted};
 
 use super::printer::{Keep, Printer};
 use super::selection::Selection;
@@ -129,8 +129,9 @@ impl<'a> Archived<'a> {
             let wanted = Wanted { window, needles: self.selection.filters.needles(), ..Wanted::default() };
             let selection = Arc::clone(self.selection);
             let test = move |batch: &_| selection.rows(batch, window).map_err(ArrowError::from);
-            let test = RowTest { columns: self.selection.columns(), test: Box::new(test) };
-            for batch in file.read_tested(self.columns, &wanted, test)? {
+            let test = RowTest { columns: self.selection.columns(), test: Arc::new(test) };
+            let reading = Reading { test: Some(test), as_stored: true, ..Reading::default() };
+            for batch in file.read_as(self.columns, &wanted, reading)? {
                 printer.batch(part, &self.mask.apply(&batch?)?)?;
             }
             Ok(())
@@ -147,6 +148,7 @@ impl<'a> Archived<'a> {
     /// The window in which the first or last events are.
     fn reach(&mut self, archive: &Archive, keep: Keep) -> Result<Option<(i64, i64)>> {
         let mut extremes = Extremes { keep, times: BinaryHeap::new() };
+        let (columns, needles) = (self.selection.columns(), self.selection.filters.needles());
         let mut hours: Vec<Hour> = archive.hours()?.into_iter().filter(|hour| hour.span().is_some()).collect();
         if matches!(keep, Keep::Last(_)) {
             hours.reverse();
@@ -169,9 +171,9 @@ impl<'a> Archived<'a> {
             for (span, group, file) in groups {
                 let window = extremes.window(self.selection.window);
                 if overlaps(span, window) {
-                    let needles = self.selection.filters.needles();
-                    let wanted = Wanted { window, needles, exactly: true, row_group: Some(group) };
-                    let Ok(batches) = file.read(&self.selection.columns(), &wanted, None) else { continue };
+                    let wanted = Wanted { window, needles: needles.clone(), exactly: true, row_group: Some(group) };
+                    let reading = Reading { as_stored: true, ..Reading::default() };
+                    let Ok(batches) = file.read_as(&columns, &wanted, reading) else { continue };
                     for batch in batches.map_while(Result::ok) {
                         self.selection.times(&batch)?.into_iter().for_each(|time| extremes.add(time));
                     }

@@ -372,7 +372,7 @@ fn workload(value: &str) -> Result<Workload> {
 }
 
 fn identity(value: &str) -> Result<u32> {
-    let known = terms::IDENTITIES.iter().find(|(_, name)| *name == value).map(|(number, _)| *number);
+    let known = terms::identities().find(|(_, name)| *name == value).map(|(number, _)| number);
     known.or_else(|| value.parse().ok()).ok_or_else(|| anyhow!("{value:?} is neither a number nor a reserved identity"))
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lookback_flow::inputs::{Input, find};
-use lookback_flow::lines::{CHUNK, Chunk, Chunks, Content, sniff};
+use lookback_flow::lines::{CHUNK, Chunk, Chunks, Content, Growing, sniff};
 
 /// Time between two looks at the files.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -26,13 +26,16 @@ type Identity = (u64, u64);
 pub(super) struct Follower {
     arguments: Vec<String>,
     tails: BTreeMap<Identity, Tail>,
+    /// Room to read into.
+    room: Vec<u8>,
 }
 
-/// A file, read up to the end of some line.
 struct Tail {
     path: PathBuf,
     file: File,
+    /// Bytes of it that were read.
     read: u64,
+    lines: Growing,
     /// Looks since it was last found under a name that is followed.
     missed: u32,
 }
@@ -53,7 +56,7 @@ impl Follower {
         if inputs.contains(&Input::Stdin) {
             bail!("standard input is followed alone: give nothing but -");
         }
-        let mut follower = Self { arguments: arguments.to_vec(), tails: BTreeMap::new() };
+        let mut follower = Self { arguments: arguments.to_vec(), tails: BTreeMap::new(), room: vec![0; CHUNK] };
         for input in inputs {
             if let Input::File(path) = input
                 && let Some((identity, mut tail)) = Tail::open(path)?
@@ -78,7 +81,7 @@ impl Follower {
         loop {
             let mut grown = Vec::new();
             for tail in self.tails.values_mut() {
-                grown.extend(tail.grown().with_context(|| tail.path.display().to_string())?);
+                grown.extend(tail.grown(&mut self.room).with_context(|| tail.path.display().to_string())?);
             }
             self.look()?;
             if !grown.is_empty() {
@@ -124,7 +127,7 @@ impl Tail {
         let mut start = [0; 8];
         let length = if metadata.is_file() { file.read_at(&mut start, 0).unwrap_or_default() } else { 0 };
         let is_text = sniff(start.get(..length).unwrap_or_default()) == Content::Text;
-        let tail = Self { path: path.to_owned(), file, read: 0, missed: 0 };
+        let tail = Self { path: path.to_owned(), file, read: 0, lines: Growing::default(), missed: 0 };
         Ok((metadata.is_file() && is_text).then(|| (identity(&metadata), tail)))
     }
 
@@ -145,29 +148,23 @@ impl Tail {
     }
 
     /// Whole lines that have come since.
-    fn grown(&mut self) -> io::Result<Option<Grown>> {
+    fn grown(&mut self, room: &mut [u8]) -> io::Result<Option<Grown>> {
         let length = self.file.metadata()?.len();
         let cut_off = length < self.read;
         if cut_off {
-            self.read = 0;
+            (self.read, self.lines) = (0, Growing::default());
         }
-        let mut bytes = Vec::new();
-        // A line that is longer than a chunk is read whole.
-        while self.read + (bytes.len() as u64) < length {
-            let before = bytes.len();
-            bytes.resize(before + CHUNK, 0);
-            let room = bytes.get_mut(before..).unwrap_or_default();
-            let read = self.file.read_at(room, self.read + before as u64)?;
-            bytes.truncate(before + read);
-            if read == 0 || memchr::memrchr(b'\n', &bytes).is_some() {
+        let mut chunk = None;
+        while chunk.is_none() && self.read < length {
+            let read = self.file.read_at(room, self.read)?;
+            if read == 0 {
                 break;
             }
+            self.read += read as u64;
+            chunk = self.lines.add(room.get(..read).unwrap_or_default());
         }
-        let end = memchr::memrchr(b'\n', &bytes).map_or(0, |at| at + 1);
-        bytes.truncate(end);
-        self.read += end as u64;
-        let grown = Grown { path: self.path.clone(), chunk: Chunk { bytes }, cut_off };
-        Ok((end > 0 || cut_off).then_some(grown))
+        let is_news = chunk.is_some() || cut_off;
+        Ok(is_news.then(|| Grown { path: self.path.clone(), chunk: chunk.unwrap_or_default(), cut_off }))
     }
 }
 
@@ -177,17 +174,15 @@ fn identity(metadata: &Metadata) -> Identity {
 
 /// Gives `each` the lines of a pipe as they come, until it ends.
 pub(super) fn pipe(mut source: impl Read, mut each: impl FnMut(Chunk) -> Result<()>) -> Result<()> {
-    let (mut rest, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+    let (mut lines, mut room) = (Growing::default(), vec![0; 1 << 16]);
     loop {
-        let read = match source.read(&mut buffer) {
+        let read = match source.read(&mut room) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read.context("standard input")?,
         };
-        rest.extend_from_slice(buffer.get(..read).unwrap_or_default());
-        let end = if read == 0 { rest.len() } else { memchr::memrchr(b'\n', &rest).map_or(0, |at| at + 1) };
-        if end > 0 {
-            let bytes = rest.drain(..end).collect();
-            each(Chunk { bytes })?;
+        let chunk = if read == 0 { lines.end() } else { lines.add(room.get(..read).unwrap_or_default()) };
+        if let Some(chunk) = chunk {
+            each(chunk)?;
         }
         if read == 0 {
             return Ok(());

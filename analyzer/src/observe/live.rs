@@ -3,13 +3,13 @@
 //! The server filters and selects; what comes is printed as events of files are. The CLI's field masks are not sent: they would
 //! leave out what is printed of files.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::mask::FieldMask;
 use lookback_flow::proto::observer::{GetAgentEventsRequest, GetDebugEventsRequest, GetFlowsRequest};
 use lookback_flow::view::View;
-use lookback_observer::client::{Batches, Client, Options, Tls};
+use lookback_observer::client::{Batches, Client};
 
 use super::event::{COLUMNS, Event};
 use super::flags::Raw;
@@ -17,6 +17,7 @@ use super::print::{Events, Style};
 use super::printer::{Keep, Printer};
 use super::read::columns;
 use crate::cli::Server;
+use crate::server::{connect, timestamp};
 
 /// Events that are asked for when nothing says how many, as the hubble CLI has it.
 const SOME: u64 = 20;
@@ -50,21 +51,6 @@ pub(super) fn print(server: &Server, request: &Request<'_>, mut printer: Printer
     Ok((rejected > 0).then(|| format!("{rejected} messages of the server could not be read")).into_iter().collect())
 }
 
-fn connect(server: &Server) -> Result<Client> {
-    let address = server.address.as_deref().unwrap_or_default().parse()?;
-    let client = server.tls_client_cert_file.clone().zip(server.tls_client_key_file.clone());
-    let tls = Tls {
-        on: server.tls,
-        ca_files: server.tls_ca_cert_files.clone(),
-        client,
-        server_name: server.tls_server_name.clone(),
-        allow_insecure: server.tls_allow_insecure,
-    };
-    let wait = lookback_question::window::duration(&server.timeout).map_err(|why| anyhow!("--timeout: {why}"))?;
-    let connect_timeout = std::time::Duration::from_nanos(u64::try_from(wait).unwrap_or_default());
-    Ok(Client::connect(&address, &Options { tls, connect_timeout, ..Options::default() })?)
-}
-
 impl Request<'_> {
     fn send(&self, client: &Client) -> Result<Batches> {
         let (number, first) = match self.keep {
@@ -74,12 +60,8 @@ impl Request<'_> {
             Keep::All if self.follow || self.window.is_some() => (0, false),
             Keep::All => (SOME, false),
         };
-        let moment = |nanos: i64| prost_types::Timestamp {
-            seconds: nanos.div_euclid(1_000_000_000),
-            nanos: i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default(),
-        };
-        let since = self.window.map(|(since, _)| since).filter(|since| *since != i64::MIN).map(moment);
-        let until = self.window.map(|(_, until)| until).filter(|until| *until != i64::MAX).map(moment);
+        let since = self.window.map(|(since, _)| since).filter(|since| *since != i64::MIN).map(timestamp);
+        let until = self.window.map(|(_, until)| until).filter(|until| *until != i64::MAX).map(timestamp);
         let (follow, columns) = (self.follow, columns());
         Ok(match self.style.events {
             Events::Flows => {

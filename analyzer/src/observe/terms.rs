@@ -1,18 +1,11 @@
 //! The words of Hubble's output: numbers of Cilium's datapath and what they are called.
 
-/// Reserved identities.
-pub(super) const IDENTITIES: &[(u32, &str)] = &[
-    (1, "host"),
-    (2, "world"),
-    (3, "unmanaged"),
-    (4, "health"),
-    (5, "init"),
-    (6, "remote-node"),
-    (7, "kube-apiserver"),
-    (8, "ingress"),
-    (9, "world-ipv4"),
-    (10, "world-ipv6"),
-];
+use lookback_flow::names::RESERVED_IDENTITIES;
+
+/// Reserved identities that the hubble CLI has words for.
+pub(super) fn identities() -> impl Iterator<Item = (u32, &'static str)> {
+    RESERVED_IDENTITIES.iter().copied().filter(|(number, _)| *number <= 10)
+}
 
 /// Event types.
 pub(super) const EVENT_TYPES: &[(i32, &str)] = &[
@@ -154,7 +147,7 @@ const DROPS: &[(i32, &str)] = &[
 pub(super) fn identity(number: i128) -> Option<&'static str> {
     match number {
         0 => Some("unknown"),
-        _ => IDENTITIES.iter().find(|(known, _)| i128::from(*known) == number).map(|(_, name)| *name),
+        _ => identities().find(|(known, _)| i128::from(*known) == number).map(|(_, name)| name),
     }
 }
 

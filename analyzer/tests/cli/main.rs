@@ -36,6 +36,13 @@ impl Run {
         self.out
     }
 
+    /// What a run that went well says besides its answer.
+    #[track_caller]
+    fn note(self) -> String {
+        assert_eq!(self.code, Some(0), "{}", self.err);
+        self.err
+    }
+
     /// The one line that a run that failed has to say.
     #[track_caller]
     fn error(self) -> String {

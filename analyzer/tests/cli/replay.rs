@@ -1,4 +1,4 @@
-//! `replay`, and `observe --server` before it.
+//! `replay`, with `observe --server` and `import --server` before it.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
@@ -12,6 +12,8 @@ use crate::{Folder, command, flow, lookback, testdata};
 struct Replay {
     child: Child,
     address: String,
+    /// What else it says.
+    lines: Box<dyn Iterator<Item = String>>,
 }
 
 impl Replay {
@@ -22,7 +24,7 @@ impl Replay {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
         let line = lines.find(|line| line.starts_with("serving") || line.starts_with("error")).unwrap();
         let address = line.strip_prefix("serving ").unwrap_or_else(|| panic!("{line}")).to_owned();
-        Self { child, address }
+        Self { child, address, lines: Box::new(lines) }
     }
 
     fn observe(&self, args: &[&str]) -> String {
@@ -104,6 +106,95 @@ fn a_replay_goes_on_where_the_past_ends() {
 }
 
 #[test]
+fn nodes_are_served_as_peers_and_status_tells_of_readers() {
+    let mut replay = Replay::new(&[&[&*testdata("shop"), "--as-nodes"], &ANY[..]].concat());
+    let nodes: Vec<String> = replay.lines.by_ref().take(2).collect();
+    let all = replay.observe(&["--all", "-o", "json"]);
+    let mut sum = 0;
+    for line in &nodes {
+        let (address, node) = line.strip_prefix("serving ").unwrap().split_once(" as node ").unwrap();
+        let own = lookback(&["observe", "--server", address, "--all", "-o", "json"]).answer();
+        assert!(own.lines().all(|line| line.contains(&format!(r#""node_name":"{node}""#))), "{own}");
+        sum += own.lines().count();
+    }
+    assert_eq!(sum, all.lines().count());
+
+    let status = || lookback(&["replay", "--status", "--server", &replay.address]).answer();
+    assert!(status().starts_with("all is past, 0 open streams\nholds 2026-03-01T10:"), "{}", status());
+    let mut child = command(&["observe", "--server", &replay.address, "--follow", "--since", "2026-03-01T00:00:00Z"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().is_some());
+    let told = status();
+    assert!(told.contains("1 open stream\n") && told.contains("GetFlows, follows, "), "{told}");
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The flows and reports of losses of an input, as JSON, by time.
+fn flows_of(input: &str) -> Vec<String> {
+    let text = lookback(&["observe", input, "--all", "-o", "json", "--sort", "time"]).answer();
+    let mut lines: Vec<String> =
+        text.lines().filter(|line| !line.starts_with("{\"agent_event\"")).map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_server_is_recorded_without_doubles() {
+    let folder = Folder::new();
+    let archive = archive(&folder);
+    let replay = Replay::new(&[&[&*testdata("shop")], &ANY[..]].concat());
+    let record = || lookback(&["import", "--server", &replay.address, "--no-follow", "-o", &archive]).note();
+    let told = record();
+    assert_eq!(flows_of(&archive), flows_of(&testdata("shop")));
+    assert!(told.starts_with("wrote   163 rows in 2 new files"), "{told}");
+    let again = record();
+    assert!(again.starts_with("wrote   0 rows in 0 new files") && again.contains("were there already"), "{again}");
+    assert_eq!(flows_of(&archive).len(), flows_of(&testdata("shop")).len());
+}
+
+#[test]
+fn a_recording_connects_again_and_goes_on_where_it_was() {
+    let folder = Folder::new();
+    let archive = archive(&folder);
+    let lines: Vec<String> = (0..50).map(|second| flow(second, "shop")).collect();
+    let [some, all] =
+        [("some.log", &lines[..30]), ("all.log", &lines[..])].map(|(name, lines)| folder.file(name, lines.concat()));
+    let replay = Replay::new(&[&[&*some], &ANY[..]].concat());
+    let address = replay.address.clone();
+    let mut recording = command(&["import", "--server", &address, "--every", "200ms", "-o", &archive])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let recorded = || if std::fs::exists(&archive).unwrap() { flows_of(&archive).len() } else { 0 };
+    wait_for(|| recorded() == 30);
+    drop(replay);
+    let _replay = Replay::new(&[&all, "--listen", &address]);
+    wait_for(|| recorded() == 50);
+    let stopped = std::process::Command::new("kill").arg(recording.id().to_string()).status().unwrap();
+    assert!(stopped.success() && recording.wait().unwrap().success());
+    let told = std::io::read_to_string(recording.stderr.take().unwrap()).unwrap();
+    assert!(told.contains("connecting again in 1 s") && told.contains("wrote   50 rows"), "{told}");
+    assert_eq!(flows_of(&archive), flows_of(&all));
+}
+
+/// Waits for what will come, and fails when it does not for long.
+#[track_caller]
+#[expect(clippy::disallowed_methods, reason = "another process is waited for, of which nothing else tells")]
+fn wait_for(mut is_there: impl FnMut() -> bool) {
+    for _ in 0..600 {
+        if is_there() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("it did not come");
+}
+
+#[test]
 fn mistakes_are_told() {
     let shop = testdata("shop");
     for (args, word) in [
@@ -119,7 +210,9 @@ fn mistakes_are_told() {
     let address = taken.local_addr().unwrap().to_string();
     assert!(lookback(&["replay", &shop, "--listen", &address]).error().contains(&address));
     drop(taken);
-    let error = lookback(&["observe", "--server", &address]).error();
-    assert!(error.contains(&address), "{error}");
+    for args in [&["observe"][..], &["replay", "--status"], &["import", "-o", "archive"]] {
+        let error = lookback(&[args, &["--server", &address]].concat()).error();
+        assert!(error.contains(&address), "{error}");
+    }
     assert!(lookback(&["observe", "--server", &address, &shop]).error().contains("one or the other"));
 }

@@ -1,14 +1,16 @@
 //! Row → protobuf message.
 
-use arrow::array::{Array, AsArray, StructArray};
+use std::ops::Range;
+
+use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{UInt32Type, UInt64Type};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use prost::encoding::{WireType, encode_key, encode_varint};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::{BYTES, Envelope, UNKNOWN};
 use crate::extra::{Kept, kept};
 use crate::json::Reader;
-use crate::schema::{ENVELOPE, FieldKind, Member, MessageId, SCHEMA, Scalar};
+use crate::schema::{ENVELOPE, Field, FieldKind, Member, MessageId, SCHEMA, Scalar};
 use crate::settled::{Row, SETTLED};
 use crate::view::{View, items};
 
@@ -26,85 +28,113 @@ pub fn encode_row_of(envelope: Envelope, view: &View<'_>, row: usize, out: &mut 
 }
 
 fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, envelope: Envelope, out: &mut Vec<u8>) {
-    let Row { view, at, .. } = *row;
     for field in &SCHEMA.message(id).fields {
-        let number = if id == ENVELOPE { envelope.number(field.number) } else { Some(field.number) };
-        let Some(number) = number else { continue };
-        match &field.kind {
+        let Some(number) = number_in(envelope, id, field) else { continue };
+        match field.kind {
             FieldKind::Message(child) => {
-                if row.present(*child) {
-                    nested(number, out, |out| message(row, extra, *child, envelope, out));
+                if row.present(child) {
+                    nested(number, 1, out, |out| message(row, extra, child, envelope, out));
                 }
             }
-            FieldKind::Scalar { column, scalar: Scalar::Text, .. } => {
-                if let Some(text) = row.text(*column) {
-                    bytes(number, text.as_bytes(), out);
-                }
+            _ => value(row, &field.kind, number, out),
+        }
+    }
+    unknown(extra, id, out);
+}
+
+/// The number of a field of a message; `None` if the envelope has none for it.
+pub(super) fn number_in(envelope: Envelope, id: MessageId, field: &Field) -> Option<u32> {
+    if id == ENVELOPE { envelope.number(field.number) } else { Some(field.number) }
+}
+
+/// Writes a field that is no message with columns of its own, if the row has a value for it.
+pub(super) fn value(row: &Row<'_>, kind: &FieldKind, number: u32, out: &mut Vec<u8>) {
+    let Row { view, at, .. } = *row;
+    match kind {
+        FieldKind::Scalar { column, scalar: Scalar::Text | Scalar::Enum(_), .. } => {
+            if let Some(found) = row.text(*column) {
+                text(kind, number, found, out);
             }
-            FieldKind::Scalar { column, scalar: Scalar::Enum(values), .. } => {
-                let value = row.text(*column).and_then(|name| values.number(name).or_else(|| name.parse().ok()));
-                if let Some(value) = value {
-                    // Negative numbers are written as 64 bits, as protobuf has it for enums and int32.
-                    varint(number, i64::from(value).cast_unsigned(), out);
-                }
+        }
+        FieldKind::Scalar { column, scalar: Scalar::Time, .. } => {
+            if let Some(nanos) = row.time(*column) {
+                nested(number, 1, out, |out| timestamp(nanos, out));
             }
-            FieldKind::Scalar { column, scalar: Scalar::Time, .. } => {
-                if let Some(nanos) = row.time(*column) {
-                    nested(number, out, |out| timestamp(nanos, out));
-                }
-            }
-            FieldKind::Scalar { column, wrapped, .. } => {
-                if let Some(value) = row.number(*column, *wrapped) {
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        clippy::cast_sign_loss,
-                        reason = "two's complement is wanted"
-                    )]
-                    let value = value as u64;
-                    if !*wrapped {
-                        varint(number, value, out);
-                    } else if value == 0 {
-                        nested(number, out, |_| ());
-                    } else {
-                        nested(number, out, |out| varint(1, value, out));
-                    }
-                }
-            }
-            FieldKind::Texts(column) => {
-                if let Some(texts) = view.texts(*column, at) {
-                    items(&texts).for_each(|text| bytes(number, text.as_bytes(), out));
-                }
-            }
-            FieldKind::Structs { column, members } => {
-                if let Some(structs) = view.structs(*column, at) {
-                    for item in 0..structs.len() {
-                        nested(number, out, |out| struct_item(&structs, members, item, out));
-                    }
-                }
-            }
-            FieldKind::Flags { column, names } => {
-                if let Some(set) = view.text(*column, at) {
-                    nested(number, out, |out| {
-                        for (flag, _) in names.iter().filter(|(_, name)| set.split(", ").any(|s| s == &**name)) {
-                            varint(*flag, 1, out);
-                        }
-                    });
-                }
-            }
-            FieldKind::Any(column) => {
-                if let Some((type_url, value)) = view.text(*column, at).and_then(any) {
-                    nested(number, out, |out| {
-                        if !type_url.is_empty() {
-                            bytes(1, type_url.as_bytes(), out);
-                        }
-                        if !value.is_empty() {
-                            bytes(2, &value, out);
-                        }
-                    });
+        }
+        FieldKind::Scalar { column, wrapped, .. } => {
+            if let Some(found) = row.number(*column, *wrapped) {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "two's complement is wanted"
+                )]
+                let found = found as u64;
+                if !*wrapped {
+                    varint(number, found, out);
+                } else if found == 0 {
+                    nested(number, 1, out, |_| ());
+                } else {
+                    nested(number, 1, out, |out| varint(1, found, out));
                 }
             }
         }
+        FieldKind::Flags { column, .. } | FieldKind::Any(column) => {
+            if let Some(found) = view.text(*column, at) {
+                text(kind, number, found, out);
+            }
+        }
+        FieldKind::Texts(column) | FieldKind::Structs { column, .. } => {
+            if let Some((all, items)) = view.items(*column, at) {
+                list(kind, number, all, items, out);
+            }
+        }
+        FieldKind::Message(_) => {}
     }
+}
+
+/// Writes a field of which the column has a text.
+pub(super) fn text(kind: &FieldKind, number: u32, text: &str, out: &mut Vec<u8>) {
+    match kind {
+        FieldKind::Scalar { scalar: Scalar::Enum(values), .. } if !text.is_empty() => {
+            if let Some(value) = values.number(text).or_else(|| text.parse().ok()) {
+                // Negative numbers are written as 64 bits, as protobuf has it for enums and int32.
+                varint(number, i64::from(value).cast_unsigned(), out);
+            }
+        }
+        FieldKind::Scalar { scalar: Scalar::Text, .. } if !text.is_empty() => bytes(number, text.as_bytes(), out),
+        FieldKind::Flags { names, .. } => nested(number, 1, out, |out| {
+            for (flag, _) in names.iter().filter(|(_, name)| text.split(", ").any(|set| set == &**name)) {
+                varint(*flag, 1, out);
+            }
+        }),
+        FieldKind::Any(_) => {
+            let Some((type_url, value)) = any(text) else { return };
+            nested(number, 1, out, |out| {
+                if !type_url.is_empty() {
+                    bytes(1, type_url.as_bytes(), out);
+                }
+                if !value.is_empty() {
+                    bytes(2, &value, out);
+                }
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Writes a list of texts or of small messages, given its items within those of all lists.
+pub(super) fn list(kind: &FieldKind, number: u32, all: &ArrayRef, items: Range<usize>, out: &mut Vec<u8>) {
+    if let (FieldKind::Structs { members, .. }, Some(structs)) = (kind, all.as_struct_opt()) {
+        items.for_each(|item| nested(number, 1, out, |out| struct_item(structs, members, item, out)));
+    } else if let Some(texts) = all.as_string_opt::<i32>() {
+        // A NULL item reads as empty.
+        let text = |item| if texts.is_valid(item) { texts.value(item) } else { "" };
+        items.for_each(|item| bytes(number, text(item).as_bytes(), out));
+    }
+}
+
+/// Writes the fields of a message that this version does not know.
+pub(super) fn unknown(extra: &[Kept<'_>], id: MessageId, out: &mut Vec<u8>) {
     for kept in extra.iter().filter(|kept| kept.message == id && kept.key == UNKNOWN) {
         if let Some(fields) = Reader::new(kept.json).text().ok().and_then(|text| BASE64_STANDARD.decode(&*text).ok()) {
             out.extend_from_slice(&fields);
@@ -112,7 +142,7 @@ fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, envelope: Envelope,
     }
 }
 
-fn varint(number: u32, value: u64, out: &mut Vec<u8>) {
+pub(super) fn varint(number: u32, value: u64, out: &mut Vec<u8>) {
     encode_key(number, WireType::Varint, out);
     encode_varint(value, out);
 }
@@ -123,25 +153,25 @@ fn bytes(number: u32, value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(value);
 }
 
-/// A message in its place: its length is written before it once that is known.
-fn nested(number: u32, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+/// A message in its place: its length is written before it once that is known. Room is left for a length that takes so many
+/// bytes; another one moves the message.
+pub(super) fn nested(number: u32, room: usize, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     encode_key(number, WireType::LengthDelimited, out);
-    // Most are shorter than 128 bytes, whose length takes one.
     let at = out.len();
-    out.push(0);
+    out.resize(at + room, 0);
     write(out);
-    let length = out.len() - at - 1;
-    match u8::try_from(length) {
-        Ok(short) if short < 0x80 => {
-            if let Some(slot) = out.get_mut(at) {
-                *slot = short;
-            }
-        }
-        _ => {
-            let mut bytes = Vec::with_capacity(5);
-            encode_varint(length as u64, &mut bytes);
-            out.splice(at..=at, bytes);
-        }
+    let end = out.len();
+    let length = end - at - room;
+    let needed = encoded_len_varint(length as u64);
+    if needed > room {
+        out.resize(end + needed - room, 0);
+    }
+    if needed != room {
+        out.copy_within(at + room..end, at + needed);
+        out.truncate(at + needed + length);
+    }
+    if let Some(mut room) = out.get_mut(at..) {
+        encode_varint(length as u64, &mut room);
     }
 }
 

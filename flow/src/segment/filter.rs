@@ -1,6 +1,7 @@
 //! Rows that fit what is wanted: the others are not read in the columns that are asked for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::kernels::cmp::eq;
@@ -10,18 +11,19 @@ use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowPredicateFn, ArrowReaderMetadata, RowFilter};
 
-use super::read::conform;
+use super::read::{Columns, conform};
 use super::{Needle, Pattern, SegmentError, Wanted};
 use crate::columns::ColumnId;
 use crate::rows::Projection;
 
 /// Which rows are read, told by some of the columns that are.
+#[derive(Clone)]
 pub struct RowTest {
     pub columns: Projection,
-    pub test: Box<Test>,
+    pub test: Arc<Test>,
 }
 
-type Test = dyn FnMut(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send;
+type Test = dyn Fn(&RecordBatch) -> Result<BooleanArray, ArrowError> + Send + Sync;
 
 impl fmt::Debug for RowTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,14 +32,15 @@ impl fmt::Debug for RowTest {
 }
 
 impl RowTest {
-    /// As a filter of a file, given where the columns stand in it and what type they have in a batch.
-    pub(super) fn filter(mut self, mask: ProjectionMask, schema: SchemaRef) -> RowFilter {
+    /// As a filter of a file, given the columns that are tested.
+    pub(super) fn filter(&self, mask: ProjectionMask, columns: Columns) -> RowFilter {
+        let test = Arc::clone(&self.test);
         let test = move |batch: RecordBatch| {
-            let batch = conform(&schema, &batch).map_err(|error| match error {
+            let batch = conform(&columns, &batch).map_err(|error| match error {
                 SegmentError::Arrow(error) => error,
                 other => ArrowError::SchemaError(other.to_string()),
             })?;
-            (self.test)(&batch)
+            test(&batch)
         };
         RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, test))])
     }

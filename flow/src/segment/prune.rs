@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 use parquet::basic::{Encoding, PageType};
 use parquet::column::page::{Page, PageReader as _};
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
@@ -39,6 +39,7 @@ impl Wanted {
 }
 
 /// A value that is looked for in a file.
+#[derive(Debug)]
 struct Sought {
     /// Position of the leaf.
     leaf: usize,
@@ -58,8 +59,9 @@ impl Sought {
 }
 
 /// What is wanted, in the terms of one file.
-pub(super) struct Pruner<'a> {
-    metadata: &'a ParquetMetaData,
+#[derive(Debug)]
+pub(super) struct Pruner {
+    metadata: Arc<ParquetMetaData>,
     window: Option<(i64, i64)>,
     time: Option<usize>,
     /// For each needle its clauses, for each the places of its values.
@@ -67,8 +69,8 @@ pub(super) struct Pruner<'a> {
     row_group: Option<usize>,
 }
 
-impl<'a> Pruner<'a> {
-    pub(super) fn new(metadata: &'a ParquetMetaData, wanted: &Wanted) -> Self {
+impl Pruner {
+    pub(super) fn new(metadata: &Arc<ParquetMetaData>, wanted: &Wanted) -> Self {
         let schema = metadata.file_metadata().schema_descr();
         // The columns that are sought have one leaf each, whatever a writer calls it.
         let position = |column: &str| {
@@ -100,27 +102,23 @@ impl<'a> Pruner<'a> {
             .iter()
             .map(|needle| needle.iter().map(|clause| clause.iter().filter_map(sought).collect()).collect())
             .collect();
-        Self { metadata, window: wanted.window, time: position("time"), needles, row_group: wanted.row_group }
+        let (window, row_group) = (wanted.window, wanted.row_group);
+        Self { metadata: Arc::clone(metadata), window, time: position("time"), needles, row_group }
     }
 
-    /// The row groups that may hold wanted rows.
-    pub(super) fn row_groups(&self, file: &File, builder: &ParquetRecordBatchReaderBuilder<File>) -> Vec<usize> {
-        let bloom = |group, leaf| builder.get_row_group_column_bloom_filter(group, leaf).ok().flatten();
-        (0..self.metadata.num_row_groups())
-            .filter(|group| {
-                let metadata = self.metadata.row_group(*group);
-                self.row_group.is_none_or(|only| only == *group)
-                    && self.in_window(metadata)
-                    && self.fits(|sought| {
-                        in_statistics(metadata, sought)
-                            && if sought.is_prefix {
-                                in_dictionary(file, metadata, sought)
-                            } else {
-                                bloom(*group, sought.leaf).is_none_or(|filter| filter.check(sought.bytes.as_slice()))
-                            }
-                    })
-            })
-            .collect()
+    /// Whether a row group may hold wanted rows.
+    pub(super) fn row_group(&self, at: usize, file: &File, builder: &ParquetRecordBatchReaderBuilder<File>) -> bool {
+        let group = self.metadata.row_group(at);
+        let bloom = |leaf| builder.get_row_group_column_bloom_filter(at, leaf).ok().flatten();
+        let possible = |sought: &Sought| {
+            in_statistics(group, sought)
+                && if sought.is_prefix {
+                    in_dictionary(file, group, sought)
+                } else {
+                    bloom(sought.leaf).is_none_or(|filter| filter.check(sought.bytes.as_slice()))
+                }
+        };
+        self.row_group.is_none_or(|only| only == at) && self.in_window(group) && self.fits(possible)
     }
 
     fn in_window(&self, group: &RowGroupMetaData) -> bool {
@@ -141,19 +139,12 @@ impl<'a> Pruner<'a> {
             || self.needles.iter().any(|needle| needle.iter().all(|clause| clause.iter().any(&possible)))
     }
 
-    /// The rows of these row groups whose pages may hold wanted rows, or `None` if that is all of them.
-    pub(super) fn rows(&self, groups: &[usize]) -> Option<RowSelection> {
-        let mut selected: Vec<Range<usize>> = Vec::new();
-        let (mut start, mut kept) = (0, 0);
-        for group in groups {
-            let rows = usize::try_from(self.metadata.row_group(*group).num_rows()).unwrap_or_default();
-            for range in self.ranges(*group, rows) {
-                kept += range.len();
-                selected.push(start + range.start..start + range.end);
-            }
-            start += rows;
-        }
-        (kept < start).then(|| RowSelection::from_consecutive_ranges(selected.into_iter(), start))
+    /// The rows of a row group whose pages may hold wanted rows, or `None` if that is all of them.
+    pub(super) fn rows(&self, group: usize) -> Option<RowSelection> {
+        let rows = usize::try_from(self.metadata.row_group(group).num_rows()).unwrap_or_default();
+        let ranges = self.ranges(group, rows);
+        let kept: usize = ranges.iter().map(Range::len).sum();
+        (kept < rows).then(|| RowSelection::from_consecutive_ranges(ranges.into_iter(), rows))
     }
 
     /// The rows of one row group, in ascending ranges that do not touch.
@@ -231,17 +222,21 @@ fn in_dictionary(file: &File, group: &RowGroupMetaData, sought: &Sought) -> bool
         .is_none_or(|page| values(&page).any(|value| value.is_none_or(|value| value.starts_with(&sought.bytes))))
 }
 
-/// The dictionary of a column of texts, if it holds all of its values.
-fn dictionary(file: &File, group: &RowGroupMetaData, leaf: usize) -> Option<Vec<u8>> {
-    let column = group.column(leaf);
+/// Whether all values of a column stand in a dictionary.
+pub(super) fn is_numbered(column: &ColumnChunkMetaData) -> bool {
     let is_data = |page: PageType| matches!(page, PageType::DATA_PAGE | PageType::DATA_PAGE_V2);
     let by_number = |encoding| matches!(encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY);
-    let is_whole = match (column.page_encoding_stats(), column.page_encoding_stats_mask()) {
+    match (column.page_encoding_stats(), column.page_encoding_stats_mask()) {
         (Some(pages), _) => pages.iter().all(|page| !is_data(page.page_type) || by_number(page.encoding)),
         (_, Some(encodings)) => encodings.encodings().all(by_number),
         _ => false,
-    };
-    if !is_whole || column.column_type() != parquet::basic::Type::BYTE_ARRAY {
+    }
+}
+
+/// The dictionary of a column of texts, if it holds all of its values.
+fn dictionary(file: &File, group: &RowGroupMetaData, leaf: usize) -> Option<Vec<u8>> {
+    let column = group.column(leaf);
+    if !is_numbered(column) || column.column_type() != parquet::basic::Type::BYTE_ARRAY {
         return None;
     }
     column.dictionary_page_offset()?;

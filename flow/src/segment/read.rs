@@ -1,10 +1,11 @@
 //! File → rows.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use parquet::arrow::ProjectionMask;
@@ -16,8 +17,9 @@ use parquet::file::statistics::Statistics;
 
 use super::filter::{RowTest, row_filter};
 use super::layout::{UUID, UUID_TEXT, join, known};
-use super::prune::Pruner;
+use super::prune::{Pruner, is_numbered};
 use super::{SegmentError, SegmentInfo, Wanted};
+use crate::dictionary::{numbered_field, numbered_lists};
 use crate::guard::guarded;
 use crate::rows::Projection;
 
@@ -37,6 +39,18 @@ pub struct SegmentFile {
     pub info: SegmentInfo,
     /// Its columns that this version does not know.
     pub unknown: Vec<String>,
+}
+
+/// How a file is read.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Most rows of a batch.
+    pub batch_rows: Option<usize>,
+    /// Of the rows that do not pass, only what is tested is read.
+    pub test: Option<RowTest>,
+    /// For who reads through a [`View`](crate::view::View): lists of texts are numbered, as most come again and again, and texts
+    /// are not where the file does not have them so.
+    pub as_stored: bool,
 }
 
 /// What of a file was not read.
@@ -106,23 +120,23 @@ impl SegmentFile {
         wanted: &Wanted,
         batch_rows: Option<usize>,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(&self.file, projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
+        self.read_as(projection, wanted, Reading { batch_rows, ..Reading::default() })
     }
 
-    /// Reads the wanted columns of those wanted rows that pass a test; of the others, only what is tested.
+    /// Likewise, in the way that is given.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn read_tested(
+    pub fn read_as(
         &self,
         projection: &Projection,
         wanted: &Wanted,
-        test: RowTest,
+        reading: Reading,
     ) -> Result<SegmentReader, SegmentError> {
-        guarded(|| self.reader(&self.file, projection, wanted, None, Some(test))).map_err(SegmentError::Broken)?
+        guarded(|| self.reader(&self.file, projection, wanted, reading)).map_err(SegmentError::Broken)?
     }
 
-    /// As [`Self::read`], of a file that is opened anew: any number of readers do not disturb each other.
+    /// Likewise, of a file that is opened anew: any number of readers do not disturb each other.
     ///
     /// # Errors
     /// When the file cannot be opened or read.
@@ -131,10 +145,39 @@ impl SegmentFile {
         path: &Path,
         projection: &Projection,
         wanted: &Wanted,
-        batch_rows: Option<usize>,
+        reading: Reading,
     ) -> Result<SegmentReader, SegmentError> {
         let file = File::open(path)?;
-        guarded(|| self.reader(&file, projection, wanted, batch_rows, None)).map_err(SegmentError::Broken)?
+        guarded(|| self.reader(&file, projection, wanted, reading)).map_err(SegmentError::Broken)?
+    }
+
+    /// The wanted columns of the file.
+    fn columns(&self, projection: &Projection, as_stored: bool) -> Columns {
+        let (mut positions, mut fields) = (Vec::new(), Vec::<Field>::new());
+        for (position, field) in self.metadata.schema().fields().iter().enumerate() {
+            let known = known(field.name()).filter(|(id, _)| projection.has(*id)).map(|(_, field)| field);
+            let companion = field.name() == UUID_TEXT && fields.iter().any(|field| field.name() == UUID);
+            if known.is_some() || companion {
+                positions.push(position);
+            }
+            fields.extend(known.map(|field| if as_stored { self.stored(field) } else { field }));
+        }
+        let file = Arc::clone(self.metadata.schema());
+        Columns { positions, schema: Arc::new(ArrowSchema::new(fields)), file, as_stored }
+    }
+
+    /// A field as it is read with least effort.
+    fn stored(&self, field: Field) -> Field {
+        let leaves = self.metadata().file_metadata().schema_descr().columns();
+        let leaf = leaves.iter().position(|leaf| leaf.path().string() == *field.name());
+        let is_numbered = |group: &RowGroupMetaData| leaf.is_none_or(|leaf| is_numbered(group.column(leaf)));
+        match field.data_type() {
+            DataType::Dictionary(_, values) if !self.metadata().row_groups().iter().all(is_numbered) => {
+                let values = values.as_ref().clone();
+                field.with_data_type(values)
+            }
+            _ => numbered_field(field),
+        }
     }
 
     fn reader(
@@ -142,115 +185,177 @@ impl SegmentFile {
         file: &File,
         projection: &Projection,
         wanted: &Wanted,
-        batch_rows: Option<usize>,
-        test: Option<RowTest>,
+        Reading { batch_rows, test, as_stored }: Reading,
     ) -> Result<SegmentReader, SegmentError> {
         let inferred = self.metadata.schema();
-        let columns = Columns::of(inferred, projection);
+        let columns = self.columns(projection, as_stored);
+        let test = test.map(|test| (self.columns(&test.columns, as_stored), test));
         // Texts of few values are read as the dictionaries that they are stored as.
-        let hinted =
-            inferred.fields().iter().map(|field| hinted(field, columns.schema.field_with_name(field.name()).ok()));
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(hinted.collect::<Vec<_>>())));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)?;
-        let mask = |columns: &Columns| ProjectionMask::roots(metadata.parquet_schema(), columns.positions.clone());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone()?, metadata.clone())
-            .with_projection(mask(&columns))
-            .with_batch_size(batch_rows.unwrap_or(BATCH_ROWS));
-        let mut skipped = Skipped::default();
-        if !wanted.is_everything() {
-            let pruner = Pruner::new(metadata.metadata(), wanted);
-            let groups = pruner.row_groups(file, &builder);
-            let count = metadata.metadata().num_row_groups();
-            let rows_of = |group: &usize| metadata.metadata().row_group(*group).num_rows();
-            let kept: i64 = groups.iter().map(rows_of).sum();
-            skipped.row_groups = (count - groups.len()) as u64;
-            skipped.rows = self.rows.saturating_sub(u64::try_from(kept).unwrap_or_default());
-            let selection = pruner.rows(&groups);
-            builder = builder.with_row_groups(groups);
-            if let Some(selection) = selection {
-                skipped.rows += selection.skipped_row_count() as u64;
-                builder = builder.with_row_selection(selection);
-            }
-        }
-        let filter = match test {
-            Some(test) => {
-                let tested = Columns::of(inferred, &test.columns);
-                Some(test.filter(mask(&tested), tested.schema))
-            }
-            None if wanted.exactly => row_filter(&metadata, wanted),
-            None => None,
+        let as_wanted = |field: &Arc<Field>| {
+            let of = |columns: &Columns| columns.schema.field_with_name(field.name()).ok().cloned();
+            hinted(field, of(&columns).or_else(|| of(&test.as_ref()?.0)).as_ref())
         };
-        if let Some(filter) = filter {
-            builder = builder.with_row_filter(filter);
-        }
-        Ok(SegmentReader { batches: builder.build()?, schema: columns.schema, skipped })
+        let hints: Vec<Field> = inferred.fields().iter().map(as_wanted).collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(ArrowSchema::new(hints)));
+        let metadata = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), options)?;
+        Ok(SegmentReader {
+            file: file.try_clone()?,
+            groups: 0..metadata.metadata().num_row_groups(),
+            pruner: (!wanted.is_everything()).then(|| Pruner::new(metadata.metadata(), wanted)),
+            metadata,
+            columns,
+            wanted: wanted.clone(),
+            test,
+            batch_rows: batch_rows.unwrap_or(BATCH_ROWS),
+            batches: None,
+            skipped: Skipped::default(),
+        })
     }
 }
 
 /// Columns of a file.
-struct Columns {
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
     /// Where they stand in it.
     positions: Vec<usize>,
     /// As they stand in a batch.
     schema: SchemaRef,
+    /// All columns of the file.
+    file: SchemaRef,
+    /// Those that hold nothing are left out of a batch.
+    as_stored: bool,
 }
 
-impl Columns {
-    fn of(file: &ArrowSchema, projection: &Projection) -> Self {
-        let (mut positions, mut fields) = (Vec::new(), Vec::<Field>::new());
-        for (position, field) in file.fields().iter().enumerate() {
-            let known = known(field.name()).filter(|(id, _)| projection.has(*id)).map(|(_, field)| field);
-            let companion = field.name() == UUID_TEXT && fields.iter().any(|field| field.name() == UUID);
-            if known.is_some() || companion {
-                positions.push(position);
-            }
-            fields.extend(known);
-        }
-        Self { positions, schema: Arc::new(ArrowSchema::new(fields)) }
-    }
+/// Whether a column has no value in a row group. Lists without items count as none there, and are not told apart.
+fn is_null(group: &RowGroupMetaData, file: &ArrowSchema, position: usize) -> bool {
+    let Some(field) = file.fields().get(position).filter(|field| field.name() != UUID) else { return false };
+    let column = group.columns().iter().find(|column| column.column_path().string() == *field.name());
+    let nulls = column.and_then(|column| column.statistics()?.null_count_opt());
+    nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
 }
 
 /// How a column is to be read: as dictionary where the batch has one, else as it stands there.
 fn hinted(field: &Field, wanted: Option<&Field>) -> Field {
     match (wanted.map(Field::data_type), field.data_type()) {
         (Some(kind @ DataType::Dictionary(..)), DataType::Utf8) => field.clone().with_data_type(kind.clone()),
+        (Some(DataType::Dictionary(..)), DataType::List(item)) if *item.data_type() == DataType::Utf8 => {
+            let names = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            let item = item.as_ref().clone().with_data_type(names);
+            field.clone().with_data_type(DataType::List(Arc::new(item)))
+        }
         _ => field.clone(),
     }
 }
 
 /// Batches of a file, in the types of the schema.
+///
+/// Row groups are read one after another, each when it is its turn: a dictionary holds the values of one row group, and whoever
+/// has enough does not wait for the others.
 #[derive(Debug)]
 pub struct SegmentReader {
-    batches: ParquetRecordBatchReader,
-    /// The columns that the file has, with the types that the schema gives them.
-    schema: SchemaRef,
+    file: File,
+    metadata: ArrowReaderMetadata,
+    columns: Columns,
+    wanted: Wanted,
+    pruner: Option<Pruner>,
+    test: Option<(Columns, RowTest)>,
+    batch_rows: usize,
+    /// Row groups that are still to be read.
+    groups: Range<usize>,
+    batches: Option<ParquetRecordBatchReader>,
+    /// What was passed over so far.
     pub skipped: Skipped,
 }
 
-/// A batch of a file in the types of the schema.
-pub(super) fn conform(schema: &SchemaRef, batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
-    let array = |field: &Arc<Field>| -> Result<ArrayRef, SegmentError> {
-        let array = batch.column_by_name(field.name()).ok_or(SegmentError::NotFlows)?;
-        if let Some(bytes) =
-            array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16)
-        {
-            let others = batch.column_by_name(UUID_TEXT).and_then(|others| others.as_string_opt::<i32>());
-            return Ok(Arc::new(join(bytes, others)));
+impl SegmentReader {
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, SegmentError> {
+        loop {
+            if let Some(batch) = self.batches.as_mut().and_then(Iterator::next) {
+                return Ok(Some(conform(&self.columns, &batch?)?));
+            }
+            let Some(group) = self.groups.next() else { return Ok(None) };
+            self.batches = self.row_group(group)?;
         }
-        Ok(if array.data_type() == field.data_type() { Arc::clone(array) } else { cast(array, field.data_type())? })
-    };
-    let arrays = schema.fields().iter().map(array).collect::<Result<Vec<_>, _>>()?;
+    }
+
+    /// A row group, if something in it can be wanted.
+    fn row_group(&mut self, group: usize) -> Result<Option<ParquetRecordBatchReader>, SegmentError> {
+        let metadata = &self.metadata;
+        let chunks = metadata.metadata().row_group(group);
+        // Reading nothing but NULL costs as much as reading values.
+        let mask = |columns: &Columns| {
+            let positions = columns.positions.iter().copied();
+            let filled = positions.filter(|position| !is_null(chunks, &columns.file, *position));
+            ProjectionMask::roots(metadata.parquet_schema(), filled)
+        };
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, metadata.clone())
+            .with_projection(mask(&self.columns))
+            .with_batch_size(self.batch_rows)
+            .with_row_groups(vec![group]);
+        if let Some(pruner) = &self.pruner {
+            if !pruner.row_group(group, &self.file, &builder) {
+                self.skipped.row_groups += 1;
+                self.skipped.rows += u64::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or_default();
+                return Ok(None);
+            }
+            if let Some(selection) = pruner.rows(group) {
+                self.skipped.rows += selection.skipped_row_count() as u64;
+                builder = builder.with_row_selection(selection);
+            }
+        }
+        let filter = match &self.test {
+            Some((columns, test)) => Some(test.filter(mask(columns), columns.clone())),
+            None if self.wanted.exactly => row_filter(metadata, &self.wanted),
+            None => None,
+        };
+        if let Some(filter) = filter {
+            builder = builder.with_row_filter(filter);
+        }
+        Ok(Some(builder.build()?))
+    }
+}
+
+/// A batch of a file in the types of the schema.
+pub(super) fn conform(columns: &Columns, batch: &RecordBatch) -> Result<RecordBatch, SegmentError> {
+    let (mut fields, mut arrays) = (Vec::new(), Vec::with_capacity(batch.num_columns()));
+    for field in columns.schema.fields() {
+        let array = match batch.column_by_name(field.name()) {
+            Some(array) => conform_column(field, array, batch)?,
+            // It has no value here.
+            None if columns.as_stored => continue,
+            None => new_null_array(field.data_type(), batch.num_rows()),
+        };
+        fields.push(Arc::clone(field));
+        arrays.push(array);
+    }
+    let is_whole = fields.len() == columns.schema.fields().len();
+    let schema = if is_whole { Arc::clone(&columns.schema) } else { Arc::new(ArrowSchema::new(fields)) };
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options)?)
+    Ok(RecordBatch::try_new_with_options(schema, arrays, &options)?)
+}
+
+fn conform_column(field: &Field, array: &ArrayRef, batch: &RecordBatch) -> Result<ArrayRef, SegmentError> {
+    if let Some(bytes) =
+        array.as_fixed_size_binary_opt().filter(|bytes| field.name() == UUID && bytes.value_length() == 16)
+    {
+        let others = batch.column_by_name(UUID_TEXT).and_then(|others| others.as_string_opt::<i32>());
+        return Ok(Arc::new(join(bytes, others)));
+    }
+    if let (DataType::Dictionary(_, lists), Some(found)) = (field.data_type(), array.as_list_opt::<i32>()) {
+        return Ok(numbered_lists(found, lists)?);
+    }
+    Ok(if array.data_type() == field.data_type() { Arc::clone(array) } else { cast(array, field.data_type())? })
 }
 
 impl Iterator for SegmentReader {
     type Item = Result<RecordBatch, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = guarded(|| {
-            Some(self.batches.next()?.map_err(SegmentError::from).and_then(|batch| conform(&self.schema, &batch)))
-        });
-        next.unwrap_or_else(|panic| Some(Err(SegmentError::Broken(panic))))
+        let next = guarded(|| self.next_batch()).unwrap_or_else(|panic| Err(SegmentError::Broken(panic))).transpose();
+        if matches!(next, Some(Err(_))) {
+            // Nothing is read behind what is broken.
+            (self.batches, self.groups) = (None, 0..0);
+        }
+        next
     }
 }

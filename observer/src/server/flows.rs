@@ -7,24 +7,28 @@
 //!    allows, by turns.
 //! 3. A stream ends when its client is gone.
 
+use std::net::SocketAddr;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::sync::OwnedSemaphorePermit;
+use prost::bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_stream::Stream;
 use tonic::Status;
 
 use super::merge::{MESSAGES, Merge, Portion};
 use super::plan::Plan;
-use super::rows::Message;
+use super::rows::{Encoded, Message};
 use super::selection::Selection;
 use super::serving::{Serving, Turn};
 use super::store::StoreError;
+use super::streams::{Admitted, Stream as Tracked};
 use crate::wire::Raw;
 
 /// How long a stream that waits keeps its files open.
@@ -33,8 +37,23 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 /// Messages, as a client takes them.
 #[derive(Debug)]
 pub(crate) struct Messages {
-    portions: Receiver<Result<Vec<Message>, Status>>,
-    portion: std::vec::IntoIter<Message>,
+    portions: Receiver<Result<Sent, Status>>,
+    portion: Sent,
+}
+
+/// Messages that are sent, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    bytes: Bytes,
+    messages: std::vec::IntoIter<Range<usize>>,
+}
+
+impl Iterator for Sent {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        Some(self.bytes.slice(self.messages.next()?))
+    }
 }
 
 impl Stream for Messages {
@@ -43,10 +62,10 @@ impl Stream for Messages {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if let Some(message) = self.portion.next() {
-                return Poll::Ready(Some(Ok(Raw(message.bytes))));
+                return Poll::Ready(Some(Ok(Raw(message))));
             }
             match self.portions.poll_recv(context) {
-                Poll::Ready(Some(Ok(portion))) => self.portion = portion.into_iter(),
+                Poll::Ready(Some(Ok(portion))) => self.portion = portion,
                 Poll::Ready(Some(Err(status))) => return Poll::Ready(Some(Err(status))),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
@@ -56,21 +75,27 @@ impl Stream for Messages {
 }
 
 /// Begins a stream, if there may be one more.
-pub(crate) fn begin(serving: &Arc<Serving>, selection: Selection) -> Result<Messages, Status> {
-    let permit = serving.admit()?;
+pub(crate) fn begin(
+    serving: &Arc<Serving>,
+    selection: Selection,
+    call: &'static str,
+    client: Option<SocketAddr>,
+) -> Result<Messages, Status> {
+    let (follow, since) = (selection.follow, Instant::now());
+    let admitted = serving.streams.admit(Tracked { client, call, follow, sent: AtomicU64::new(0), since })?;
     let (sender, portions) = channel(1);
-    tokio::spawn(run(Arc::clone(serving), Arc::new(selection), sender, permit));
-    Ok(Messages { portions, portion: Vec::new().into_iter() })
+    tokio::spawn(run(Arc::clone(serving), Arc::new(selection), sender, admitted));
+    Ok(Messages { portions, portion: Sent::default() })
 }
 
 async fn run(
     serving: Arc<Serving>,
     selection: Arc<Selection>,
-    sender: Sender<Result<Vec<Message>, Status>>,
-    _permit: OwnedSemaphorePermit,
+    sender: Sender<Result<Sent, Status>>,
+    admitted: Admitted,
 ) {
     let failed = tokio::select! {
-        sent = send(serving, selection, &sender) => sent.err(),
+        sent = send(serving, selection, &sender, &admitted.stream) => sent.err(),
         () = sender.closed() => None,
     };
     if let Some(status) = failed {
@@ -82,7 +107,8 @@ async fn run(
 async fn send(
     serving: Arc<Serving>,
     selection: Arc<Selection>,
-    sender: &Sender<Result<Vec<Message>, Status>>,
+    sender: &Sender<Result<Sent, Status>>,
+    stream: &Tracked,
 ) -> Result<(), Status> {
     let mut past = serving.past.clone();
     let (store, timeline, begun) = (Arc::clone(&serving.store), serving.timeline, serving.begun());
@@ -103,9 +129,9 @@ async fn send(
         most = (2 * most).min(MESSAGES.1);
         let place = merge.place();
         reading = Some(Reading { merge, turn }).filter(|reading| !reading.turn.is_over());
-        let Portion { messages, next, is_over } = portion;
-        let messages = plan.of(messages);
-        if !messages.is_empty() {
+        let Portion { encoded, next, is_over } = portion;
+        let sent = plan.of(encoded);
+        if !sent.messages.as_slice().is_empty() {
             let room = match timeout(PATIENCE, sender.reserve()).await {
                 Ok(room) => room,
                 Err(_) => {
@@ -114,7 +140,10 @@ async fn send(
                 }
             };
             match room {
-                Ok(room) => room.send(Ok(messages)),
+                Ok(room) => {
+                    stream.sent.fetch_add(sent.messages.len() as u64, Ordering::Relaxed);
+                    room.send(Ok(sent));
+                }
                 Err(_) => return Ok(()),
             }
         }
@@ -151,23 +180,21 @@ struct Reading {
 
 impl Plan {
     /// The messages of a portion that are sent.
-    fn of(&mut self, mut messages: Vec<Message>) -> Vec<Message> {
-        if self.too_many == 0 && self.left == u64::MAX {
-            return messages;
-        }
-        messages.retain(|message| {
+    fn of(&mut self, Encoded { bytes, messages }: Encoded) -> Sent {
+        let (mut start, mut sent) = (0, Vec::with_capacity(messages.len()));
+        for Message { end, counted, .. } in messages {
             if self.left == 0 {
-                return false;
+                break;
             }
-            let is_before = message.counted && self.too_many > 0;
-            if is_before {
+            let message = std::mem::replace(&mut start, end)..end;
+            if counted && self.too_many > 0 {
                 self.too_many -= 1;
-            } else if message.counted {
-                self.left -= 1;
+                continue;
             }
-            !is_before
-        });
-        messages
+            sent.push(message);
+            self.left -= u64::from(counted && self.left != u64::MAX);
+        }
+        Sent { bytes: bytes.into(), messages: sent.into_iter() }
     }
 }
 

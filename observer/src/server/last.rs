@@ -9,6 +9,7 @@ use super::selection::{Ids, Selection, UNTIMED};
 use super::store::{Store, StoreError};
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
+use lookback_flow::segment::Reading;
 use lookback_flow::view::View;
 
 /// Rows that the first step back is likely to hold, at least.
@@ -16,9 +17,6 @@ const STEP_ROWS: u64 = 4096;
 
 /// How much longer each step is than the one before.
 const STEPS: i64 = 4;
-
-/// Rows that are decoded at a time.
-const BATCH_ROWS: usize = 16 * 1024;
 
 /// The last so many times that are counted, of which only those that are among the last are kept.
 struct Latest {
@@ -92,7 +90,8 @@ fn count(
     for (at, _) in store.segments().iter().enumerate().filter(|(_, segment)| segment.reaches(window)) {
         let mut read = || {
             let ids = Ids::new()?;
-            for batch in store.rows(at, &columns, &wanted(store, at, window, selection), BATCH_ROWS)? {
+            let reading = Reading { as_stored: true, ..Reading::default() };
+            for batch in store.rows(at, &columns, &wanted(store, at, window, selection), reading)? {
                 let batch = batch?;
                 let kept = BooleanArray::from(selection.keep(&batch, &ids, window)?);
                 let batch = filter_record_batch(&batch, &kept)?;

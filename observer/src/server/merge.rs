@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lookback_flow::rows::Projection;
 
-use super::rows::{Cursor, Message};
+use super::rows::{BYTES, Cursor, Encoded};
 use super::selection::Selection;
 use super::store::{Store, StoreError};
 
@@ -21,9 +21,6 @@ const BATCH: (usize, usize) = (128, 4096);
 /// Fewest and most messages that are handed on at a time: the first are wanted soon, many cost less together.
 pub(crate) const MESSAGES: (usize, usize) = (64, 4096);
 
-/// Bytes of messages after which no more are added.
-const BYTES: usize = 1 << 20;
-
 /// A place in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -35,7 +32,7 @@ pub(crate) struct Place {
 
 /// What is read next.
 pub(crate) struct Portion {
-    pub(crate) messages: Vec<Message>,
+    pub(crate) encoded: Encoded,
     /// The time of the next message, which is not part of it for being too late; `None` where there is none, or
     /// nothing is known of it.
     pub(crate) next: Option<i64>,
@@ -57,6 +54,8 @@ pub(crate) struct Merge {
     place: Place,
     /// Messages to pass over, of the time at which reading began.
     again: u64,
+    /// Bytes of the largest portion so far.
+    room: usize,
 }
 
 impl Merge {
@@ -75,6 +74,7 @@ impl Merge {
             cursors: Vec::new(),
             place: Place { passed: 0, ..from },
             again: from.passed,
+            room: 0,
         }
     }
 
@@ -85,24 +85,26 @@ impl Merge {
 
     /// The next messages, at most so many, and none of them later than a time.
     pub(crate) fn portion(&mut self, visible: i64, most: usize) -> Result<Portion, StoreError> {
-        let mut portion = Portion { messages: Vec::new(), next: None, is_over: false };
-        let mut bytes = 0;
-        while portion.messages.len() < most && bytes < BYTES {
+        let mut encoded = Encoded { bytes: Vec::with_capacity(self.room), messages: Vec::with_capacity(most) };
+        let (next, is_over) = self.fill(visible, most, &mut encoded)?;
+        self.room = self.room.max(encoded.bytes.len());
+        Ok(Portion { encoded, next, is_over })
+    }
+
+    /// Gives the time of the next message that is too late, and whether there is none at all.
+    fn fill(&mut self, visible: i64, most: usize, encoded: &mut Encoded) -> Result<(Option<i64>, bool), StoreError> {
+        while encoded.messages.len() < most && encoded.bytes.len() < BYTES {
             self.open(visible)?;
             match self.heap.peek() {
                 None => {
-                    portion.next = self.next_file();
-                    portion.is_over = portion.next.is_none();
-                    return Ok(portion);
+                    let next = self.next_file();
+                    return Ok((next, next.is_none()));
                 }
-                Some(Reverse((time, ..))) if *time > visible => {
-                    portion.next = Some(*time);
-                    return Ok(portion);
-                }
-                Some(_) => self.take((visible, most), &mut portion, &mut bytes)?,
+                Some(Reverse((time, ..))) if *time > visible => return Ok((Some(*time), false)),
+                Some(_) => self.take((visible, most), encoded)?,
             }
         }
-        Ok(portion)
+        Ok((None, false))
     }
 
     fn next_file(&self) -> Option<i64> {
@@ -134,12 +136,7 @@ impl Merge {
     }
 
     /// Takes messages of the file that has the next one, as long as it has.
-    fn take(
-        &mut self,
-        (visible, most): (i64, usize),
-        portion: &mut Portion,
-        bytes: &mut usize,
-    ) -> Result<(), StoreError> {
+    fn take(&mut self, (visible, most): (i64, usize), encoded: &mut Encoded) -> Result<(), StoreError> {
         let Some(Reverse((mut time, order, at))) = self.heap.pop() else { return Ok(()) };
         let others = self.heap.peek().map(|Reverse((time, order, _))| (*time, *order));
         let waiting = self.next_file().map(|first| (first, 0));
@@ -147,16 +144,15 @@ impl Merge {
         let Some(slot) = self.cursors.get_mut(at) else { return Ok(()) };
         let Some((segment, cursor)) = slot else { return Ok(()) };
         loop {
-            let Some(message) = cursor.take() else { return Ok(()) };
             if time != self.place.time {
                 (self.place, self.again) = (Place { time, passed: 0 }, 0);
             }
             self.place.passed += 1;
             if self.again > 0 {
                 self.again -= 1;
+                cursor.pass();
             } else {
-                *bytes += message.bytes.len();
-                portion.messages.push(message);
+                cursor.take(encoded);
             }
             let filled = cursor.fill(&self.selection).map_err(|error| self.store.failed(*segment, error))?;
             let Some(next) = cursor.time().filter(|_| filled) else {
@@ -165,7 +161,7 @@ impl Merge {
             };
             time = next;
             let is_next = before.is_none_or(|before| (time, order) < before) && time <= visible;
-            if !is_next || portion.messages.len() >= most || *bytes >= BYTES {
+            if !is_next || encoded.messages.len() >= most || encoded.bytes.len() >= BYTES {
                 self.heap.push(Reverse((time, order, at)));
                 return Ok(());
             }

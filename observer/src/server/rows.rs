@@ -6,12 +6,11 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, TimestampNanosecondType, UInt64Type};
 use lookback_flow::columns::ColumnId;
-use lookback_flow::protobuf::encode_row_of;
+use lookback_flow::protobuf::Encoder;
 use lookback_flow::rows::Projection;
 use lookback_flow::schema::presence_bit;
-use lookback_flow::segment::{SegmentError, SegmentReader, Wanted};
+use lookback_flow::segment::{Reading, SegmentError, SegmentReader, Wanted};
 use lookback_flow::view::View;
-use prost::bytes::Bytes;
 
 use super::selection::{Ids, Selection, UNTIMED};
 use super::store::Store;
@@ -28,86 +27,114 @@ pub(crate) fn wanted(store: &Store, segment: usize, window: (i64, i64), selectio
 /// The messages of a file, some at a time.
 pub(crate) struct Cursor {
     reader: SegmentReader,
+    encoder: Encoder,
     ids: Ids,
     window: (i64, i64),
     /// Added to all times that are sent.
     shift: i64,
     /// What was decoded and not encoded yet.
     decoded: Option<Decoded>,
-    batch: Encoded,
+    encoded: Encoded,
+    /// The next message of these.
     row: usize,
 }
 
-/// Rows that are encoded at a time: a request may want a few of many.
-const ENCODED: usize = 256;
+/// Fewest and most rows that are encoded at a time: a request may want a few of many.
+const ENCODED: (usize, usize) = (32, 1024);
+
+/// Bytes of messages after which no more are added.
+pub(crate) const BYTES: usize = 1 << 20;
 
 /// Rows that are sent, with the archive's own times.
 struct Decoded {
     batch: RecordBatch,
     times: Vec<i64>,
+    /// Rows that were encoded.
+    done: usize,
 }
 
-/// The messages of a batch.
-#[derive(Default)]
-struct Encoded {
-    bytes: Bytes,
-    /// Where each ends.
-    ends: Vec<usize>,
-    /// The archive's own times.
-    times: Vec<i64>,
-    counted: Vec<bool>,
+/// Messages, one behind the other.
+#[derive(Debug, Default)]
+pub(crate) struct Encoded {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) messages: Vec<Message>,
 }
 
-/// A message on its way.
-#[derive(Clone, Debug)]
+/// A message among others.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Message {
-    pub(crate) bytes: Bytes,
-    /// Whether it is of those that a request counts.
-    pub(crate) counted: bool,
+    /// Where it ends; it begins where the one before ends.
+    pub(crate) end: usize,
     /// The archive's own.
     pub(crate) time: i64,
+    /// Whether it is of those that a request counts.
+    pub(crate) counted: bool,
+}
+
+impl Encoded {
+    fn start(&self, row: usize) -> usize {
+        row.checked_sub(1).and_then(|before| self.messages.get(before)).map_or(0, |message| message.end)
+    }
+
+    /// Adds a message of others.
+    fn push(&mut self, from: &Self, row: usize) {
+        if let Some(message) = from.messages.get(row) {
+            self.bytes.extend_from_slice(from.bytes.get(from.start(row)..message.end).unwrap_or_default());
+            self.messages.push(Message { end: self.bytes.len(), ..*message });
+        }
+    }
 }
 
 impl Cursor {
     pub(crate) fn open(
         store: &Store,
         segment: usize,
-        selection: &Selection,
+        selection: &Arc<Selection>,
         columns: &Projection,
         window: (i64, i64),
         shift: i64,
         batch_rows: usize,
     ) -> Result<Self, SegmentError> {
         let wanted = wanted(store, segment, window, selection);
-        let reader = store.rows(segment, columns, &wanted, batch_rows)?;
-        Ok(Self { reader, ids: Ids::new()?, window, shift, decoded: None, batch: Encoded::default(), row: 0 })
+        let reading = Reading {
+            batch_rows: Some(batch_rows),
+            // Where most rows are sent anyway, they are read once.
+            test: selection.has_filters().then(|| selection.test(window)).transpose()?,
+            as_stored: true,
+        };
+        Ok(Self {
+            reader: store.rows(segment, columns, &wanted, reading)?,
+            encoder: Encoder::new(selection.envelope),
+            ids: Ids::new()?,
+            window,
+            shift,
+            decoded: None,
+            encoded: Encoded::default(),
+            row: 0,
+        })
     }
 
     /// The time of the next message.
     pub(crate) fn time(&self) -> Option<i64> {
-        self.batch.times.get(self.row).copied()
+        self.encoded.messages.get(self.row).map(|message| message.time)
     }
 
-    pub(crate) fn take(&mut self) -> Option<Message> {
-        let start = self.row.checked_sub(1).map_or(Some(0), |before| self.batch.ends.get(before).copied())?;
-        let end = *self.batch.ends.get(self.row)?;
-        let counted = self.batch.counted.get(self.row).copied().unwrap_or_default();
-        let time = self.time()?;
+    /// Adds the next message to others.
+    pub(crate) fn take(&mut self, to: &mut Encoded) {
+        to.push(&self.encoded, self.row);
         self.row += 1;
-        Some(Message { bytes: self.batch.bytes.slice(start..end), counted, time })
+    }
+
+    /// Passes over the next message.
+    pub(crate) fn pass(&mut self) {
+        self.row += 1;
     }
 
     /// Reads on, if all that was read is taken; false at the end.
     pub(crate) fn fill(&mut self, selection: &Selection) -> Result<bool, SegmentError> {
-        while self.row >= self.batch.times.len() {
-            if let Some(decoded) = self.decoded.take() {
-                self.batch = self.encode(&decoded, selection)?;
-                self.row = 0;
-                let (rows, done) = (decoded.times.len(), self.batch.times.len());
-                self.decoded = (done < rows).then(|| Decoded {
-                    batch: decoded.batch.slice(done, rows - done),
-                    times: decoded.times.get(done..).unwrap_or_default().to_owned(),
-                });
+        while self.row >= self.encoded.messages.len() {
+            if self.decoded.is_some() {
+                self.encode(selection)?;
                 continue;
             }
             let Some(batch) = self.reader.next() else { return Ok(false) };
@@ -118,28 +145,42 @@ impl Cursor {
 
     /// The rows of a batch that are sent, as they are sent.
     fn decode(&self, batch: &RecordBatch, selection: &Selection) -> Result<Option<Decoded>, SegmentError> {
-        let kept = selection.keep(batch, &self.ids, self.window)?;
-        let batch = match kept.count_set_bits() {
-            0 => return Ok(None),
-            all if all == batch.num_rows() => batch.clone(),
-            _ => filter_record_batch(batch, &BooleanArray::from(kept))?,
+        let batch = if selection.has_filters() {
+            batch.clone()
+        } else {
+            let kept = selection.keep(batch, &self.ids, self.window)?;
+            if kept.count_set_bits() == batch.num_rows() {
+                batch.clone()
+            } else {
+                filter_record_batch(batch, &BooleanArray::from(kept))?
+            }
         };
+        if batch.num_rows() == 0 {
+            return Ok(None);
+        }
         let times = times(&batch);
-        Ok(Some(Decoded { batch: served(&selection.mask.apply(&batch)?, self.shift)?, times }))
+        Ok(Some(Decoded { batch: served(&selection.mask.apply(&batch)?, self.shift)?, times, done: 0 }))
     }
 
-    fn encode(&self, decoded: &Decoded, selection: &Selection) -> Result<Encoded, SegmentError> {
-        let batch = decoded.batch.slice(0, ENCODED.min(decoded.times.len()));
-        let view = View::new(&batch).map_err(arrow::error::ArrowError::from)?;
-        let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
-        let mut counted = Vec::with_capacity(batch.num_rows());
-        for row in 0..batch.num_rows() {
-            encode_row_of(selection.envelope, &view, row, &mut bytes);
-            ends.push(bytes.len());
-            counted.push(selection.is_counted(view.text(self.ids.kind, row)));
+    fn encode(&mut self, selection: &Selection) -> Result<(), SegmentError> {
+        let Self { decoded, encoded: Encoded { bytes, messages }, encoder, ids, .. } = self;
+        let Some(Decoded { batch, times, done }) = decoded else { return Ok(()) };
+        let most = (2 * messages.len()).clamp(ENCODED.0, ENCODED.1);
+        let view = View::new(batch).map_err(arrow::error::ArrowError::from)?;
+        let rows = *done..times.len().min(*done + most);
+        bytes.clear();
+        messages.clear();
+        encoder.rows(&view, rows, bytes, |end| {
+            let counted = selection.is_counted(view.text(ids.kind, *done));
+            messages.push(Message { end, time: times.get(*done).copied().unwrap_or(UNTIMED), counted });
+            *done += 1;
+            end < BYTES
+        });
+        if *done == times.len() {
+            *decoded = None;
         }
-        let times = decoded.times.get(..batch.num_rows()).unwrap_or_default().to_owned();
-        Ok(Encoded { bytes: bytes.into(), ends, times, counted })
+        self.row = 0;
+        Ok(())
     }
 }
 

@@ -1,14 +1,17 @@
 //! Which events a request asks for.
 
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
+use arrow::error::ArrowError;
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::filter::Filters;
 use lookback_flow::mask::FieldMask;
 use lookback_flow::proto::flow::FlowFilter;
 use lookback_flow::protobuf::Envelope;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Needle, Pattern, SegmentError};
+use lookback_flow::segment::{Needle, Pattern, RowTest, SegmentError};
 use lookback_flow::view::View;
 use prost_types::{FieldMask as Paths, Timestamp};
 use tonic::Status;
@@ -37,18 +40,21 @@ pub(crate) struct Selection {
     pub(crate) until: Option<i64>,
     pub(crate) amount: Amount,
     pub(crate) follow: bool,
+    /// Only what this node observed.
+    node: Option<Arc<str>>,
 }
 
 /// Columns by which rows are selected.
 pub(crate) struct Ids {
     pub(crate) time: ColumnId,
     pub(crate) kind: ColumnId,
+    node_name: ColumnId,
 }
 
 impl Ids {
     pub(crate) fn new() -> Result<Self, SegmentError> {
         let id = |name| ColumnId::of(name).ok_or(SegmentError::NotFlows);
-        Ok(Self { time: id("time")?, kind: id("kind")? })
+        Ok(Self { time: id("time")?, kind: id("kind")?, node_name: id("node_name")? })
     }
 }
 
@@ -82,7 +88,7 @@ impl Selection {
     /// All that `GetFlows` sends, without what a mask leaves out.
     pub(crate) fn everything(mask: FieldMask) -> Self {
         let (envelope, filters) = (Envelope::Flows, Filters::default());
-        Self { envelope, filters, mask, since: None, until: None, amount: Amount::All, follow: false }
+        Self { envelope, filters, mask, since: None, until: None, amount: Amount::All, follow: false, node: None }
     }
 
     fn new(
@@ -116,7 +122,13 @@ impl Selection {
                 number => Amount::Last(number),
             },
             follow,
+            node: None,
         })
+    }
+
+    /// Likewise, but only of what a node observed.
+    pub(crate) fn of_node(self, node: Option<&Arc<str>>) -> Self {
+        Self { node: node.cloned(), ..self }
     }
 
     /// The kinds of events that are sent; only the first is asked for, filtered and counted.
@@ -134,7 +146,8 @@ impl Selection {
 
     /// The columns that tell which events are meant.
     pub(crate) fn asked(&self) -> Projection {
-        Projection::of(["time", "kind"]).with(self.filters.columns())
+        let node = self.node.iter().filter_map(|_| ColumnId::of("node_name"));
+        Projection::of(["time", "kind"]).with(self.filters.columns()).with(node)
     }
 
     /// The columns that messages are made of, and those that tell which events are meant.
@@ -157,13 +170,34 @@ impl Selection {
         let kind = |kind: &&str| Some(vec![vec![(ColumnId::of("kind")?, Pattern::from(*kind))]]);
         let mut needles = self.filters.needles();
         match self.envelope {
-            Envelope::Flows if needles.is_empty() => Vec::new(),
-            Envelope::Flows => {
-                needles.extend(self.kinds().iter().skip(1).filter_map(kind));
-                needles
-            }
-            _ => self.kinds().iter().filter_map(kind).collect(),
+            Envelope::Flows if needles.is_empty() => {}
+            Envelope::Flows => needles.extend(self.kinds().iter().skip(1).filter_map(kind)),
+            _ => needles = self.kinds().iter().filter_map(kind).collect(),
         }
+        if let (Some(node), Some(node_name)) = (&self.node, ColumnId::of("node_name")) {
+            let clause = vec![(node_name, Pattern::from(&**node))];
+            if needles.is_empty() {
+                needles.push(Vec::new());
+            }
+            needles.iter_mut().for_each(|needle| needle.push(clause.clone()));
+        }
+        needles
+    }
+
+    /// Whether some flows may be left out.
+    pub(crate) fn has_filters(&self) -> bool {
+        self.node.is_some() || !self.filters.is_empty()
+    }
+
+    /// The rows that are sent, of times in a window, told by the columns that are asked about.
+    pub(crate) fn test(self: &Arc<Self>, window: (i64, i64)) -> Result<RowTest, SegmentError> {
+        let (selection, ids) = (Arc::clone(self), Ids::new()?);
+        let test = move |batch: &RecordBatch| match selection.keep(batch, &ids, window) {
+            Ok(kept) => Ok(BooleanArray::from(kept)),
+            Err(SegmentError::Arrow(error)) => Err(error),
+            Err(other) => Err(ArrowError::SchemaError(other.to_string())),
+        };
+        Ok(RowTest { columns: self.asked(), test: Arc::new(test) })
     }
 
     /// The rows of a batch that are sent, of times in a window.
@@ -179,7 +213,8 @@ impl Selection {
             let kind = view.text(ids.kind, row).unwrap_or("flow");
             let time = view.number(ids.time, row).and_then(|time| i64::try_from(time).ok()).unwrap_or(UNTIMED);
             let is_kind = self.kinds().contains(&kind);
-            is_kind && (fits.value(row) || kind != "flow") && (window.0..=window.1).contains(&time)
+            let is_node = self.node.as_ref().is_none_or(|node| view.text(ids.node_name, row) == Some(node));
+            is_kind && is_node && (fits.value(row) || kind != "flow") && (window.0..=window.1).contains(&time)
         });
         Ok(kept.collect())
     }

@@ -1,5 +1,6 @@
 //! `observer.Observer`.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lookback_flow::proto::observer::{
@@ -16,6 +17,8 @@ use super::selection::{Selection, Selectors};
 use super::serving::Serving;
 use super::status::namespaces;
 use crate::proto::observer::observer_server::Observer;
+use crate::proto::replay::replay_server::Replay;
+use crate::proto::replay::{StatusRequest, StatusResponse};
 use crate::wire::FlowsRequest;
 
 /// The header by which clients know what they talk to.
@@ -23,11 +26,20 @@ const VERSION: &str = "hubble-server-version";
 
 /// Answers requests of all connections.
 #[derive(Clone, Debug)]
-pub(crate) struct Service(pub(crate) Arc<Serving>);
+pub(crate) struct Service {
+    pub(crate) serving: Arc<Serving>,
+    /// The node that it stands for; `None` where it is all of them, as a relay is.
+    pub(crate) node: Option<Arc<str>>,
+}
 
 impl Service {
-    fn stream(&self, selection: Selection) -> Result<Response<Messages>, Status> {
-        Ok(answer(flows::begin(&self.0, selection)?))
+    fn stream(
+        &self,
+        call: &'static str,
+        client: Option<SocketAddr>,
+        selection: Selection,
+    ) -> Result<Response<Messages>, Status> {
+        Ok(answer(flows::begin(&self.serving, selection.of_node(self.node.as_ref()), call, client)?))
     }
 }
 
@@ -44,28 +56,37 @@ impl Observer for Service {
     type GetDebugEventsStream = Messages;
 
     async fn get_flows(&self, request: Request<FlowsRequest>) -> Result<Response<Messages>, Status> {
-        self.stream(Selection::flows(request.into_inner())?)
+        let client = request.remote_addr();
+        self.stream("GetFlows", client, Selection::flows(request.into_inner())?)
     }
 
     async fn get_agent_events(&self, request: Request<GetAgentEventsRequest>) -> Result<Response<Messages>, Status> {
+        let client = request.remote_addr();
         let GetAgentEventsRequest { number, first, follow, since, until } = request.into_inner();
-        self.stream(Selection::events(Envelope::AgentEvents, &Selectors { number, first, follow, since, until })?)
+        let selectors = Selectors { number, first, follow, since, until };
+        self.stream("GetAgentEvents", client, Selection::events(Envelope::AgentEvents, &selectors)?)
     }
 
     async fn get_debug_events(&self, request: Request<GetDebugEventsRequest>) -> Result<Response<Messages>, Status> {
+        let client = request.remote_addr();
         let GetDebugEventsRequest { number, first, follow, since, until } = request.into_inner();
-        self.stream(Selection::events(Envelope::DebugEvents, &Selectors { number, first, follow, since, until })?)
+        let selectors = Selectors { number, first, follow, since, until };
+        self.stream("GetDebugEvents", client, Selection::events(Envelope::DebugEvents, &selectors)?)
     }
 
     async fn get_nodes(&self, _: Request<GetNodesRequest>) -> Result<Response<GetNodesResponse>, Status> {
-        Ok(answer(GetNodesResponse { nodes: self.0.nodes() }))
+        if self.node.is_some() {
+            // Agents know of themselves alone, and say so.
+            return Err(Status::unimplemented("GetNodes is for relays"));
+        }
+        Ok(answer(GetNodesResponse { nodes: self.serving.nodes() }))
     }
 
     async fn get_namespaces(
         &self,
         _: Request<GetNamespacesRequest>,
     ) -> Result<Response<GetNamespacesResponse>, Status> {
-        let store = Arc::clone(&self.0.store);
+        let store = Arc::clone(&self.serving.store);
         let found = spawn_blocking(move || namespaces(&store)).await;
         let found = found.map_err(|_| Status::internal("reading the archive stopped"))?;
         let namespaces = found.map_err(|error| Status::data_loss(error.to_string()))?;
@@ -73,6 +94,13 @@ impl Observer for Service {
     }
 
     async fn server_status(&self, _: Request<ServerStatusRequest>) -> Result<Response<ServerStatusResponse>, Status> {
-        Ok(answer(self.0.status()))
+        Ok(answer(self.serving.status(self.node.as_deref())))
+    }
+}
+
+#[tonic::async_trait]
+impl Replay for Service {
+    async fn status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        Ok(answer(self.serving.replay_status()))
     }
 }

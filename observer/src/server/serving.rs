@@ -7,7 +7,6 @@ use lookback_flow::mask::FieldMask;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
-use tonic::Status;
 
 use super::clock::{Clock, Replay, Speed, Timeline};
 use super::flows::PATIENCE;
@@ -15,6 +14,7 @@ use super::merge::{MESSAGES, Merge, Place};
 use super::plan::Past;
 use super::selection::{Selection, UNTIMED};
 use super::store::Store;
+use super::streams::Streams;
 
 /// How often followed streams are told that time has passed.
 const TICK: Duration = Duration::from_millis(10);
@@ -45,8 +45,7 @@ pub(crate) struct Serving {
     pub(crate) timeline: Timeline,
     /// The last moment that is past, on the line of time.
     pub(crate) past: watch::Receiver<i64>,
-    streams: Arc<Semaphore>,
-    most_streams: usize,
+    pub(crate) streams: Arc<Streams>,
     /// Streams that may have files open.
     turns: Arc<Semaphore>,
     pub(crate) started: Instant,
@@ -62,16 +61,9 @@ impl Serving {
             let clock = Clock::new(speed, replay.max_gap, start);
             tokio::spawn(play(Arc::clone(&store), timeline, clock, replay.max_gap.is_some(), start, sender));
         }
-        let streams = Arc::new(Semaphore::new(most_streams));
+        let streams = Streams::new(most_streams);
         let turns = Arc::new(Semaphore::new(TURNS));
-        Arc::new(Self { store, replay, timeline, past, streams, most_streams, turns, started: Instant::now() })
-    }
-
-    /// One more stream, if there may be.
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Status> {
-        let most = self.most_streams;
-        let full = || Status::resource_exhausted(format!("{most} streams are open, which is as many as may be"));
-        Arc::clone(&self.streams).try_acquire_owned().map_err(|_| full())
+        Arc::new(Self { store, replay, timeline, past, streams, turns, started: Instant::now() })
     }
 
     /// Waits until files may be opened; those that wait come in their order.
@@ -79,11 +71,6 @@ impl Serving {
         // It is never closed.
         let permit = Arc::clone(&self.turns).acquire_owned().await.ok();
         Turn { permit, turns: Arc::clone(&self.turns), since: Instant::now() }
-    }
-
-    /// Streams that are open.
-    pub(crate) fn streams(&self) -> usize {
-        self.most_streams - self.streams.available_permits()
     }
 
     /// What is past for a stream that begins now.
@@ -146,7 +133,7 @@ async fn events(
         // A file that cannot be read is told of to who asks for it.
         let Ok(Ok((back, portion))) = read else { return };
         merge = back;
-        for message in portion.messages {
+        for message in portion.encoded.messages {
             let time = message.time.saturating_add(offset);
             let now = began.elapsed();
             let due = clock.wait_for(now, time);

@@ -1,16 +1,23 @@
 //! What the server tells of itself and of what it serves.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use lookback_flow::columns::ColumnId;
 use lookback_flow::proto::observer::{Namespace, Node, ServerStatusResponse, Tls};
 use lookback_flow::proto::relay::NodeState;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{SegmentError, Wanted};
+use lookback_flow::segment::{Reading, SegmentError, Wanted};
 use lookback_flow::view::View;
+use prost_types::Timestamp;
 
+use super::clock::Speed;
+use super::selection::UNTIMED;
 use super::serving::Serving;
 use super::store::{Store, StoreError};
+use super::streams::Stream;
+use crate::proto::replay::{self, StatusResponse};
 
 /// The version that clients are told.
 pub(crate) const VERSION: &str = concat!("lookback-", env!("CARGO_PKG_VERSION"));
@@ -20,21 +27,53 @@ const NAMESPACES: [(&str, &str); 2] =
     [("source_cluster_name", "source_namespace"), ("destination_cluster_name", "destination_namespace")];
 
 impl Serving {
-    /// Of what is served, all of it, whether it is past or still to come.
+    /// Of what is served, all of it, whether it is past or still to come; of a node, as its agent would.
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
-    pub(crate) fn status(&self) -> ServerStatusResponse {
+    pub(crate) fn status(&self, node: Option<&str>) -> ServerStatusResponse {
         let covers = &self.store.coverage;
-        let seconds = self.store.span().map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
+        let of_node = node.and_then(|node| covers.nodes.get(node));
+        let (events, flows, span) = match of_node {
+            Some(of_node) => (of_node.events, of_node.events, of_node.first.zip(of_node.last)),
+            None => (covers.events(), covers.flows(), self.store.span()),
+        };
+        let seconds = span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
         ServerStatusResponse {
-            num_flows: covers.events(),
-            max_flows: covers.events(),
-            seen_flows: covers.flows(),
+            num_flows: events,
+            max_flows: events,
+            seen_flows: flows,
             uptime_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            num_connected_nodes: u32::try_from(covers.nodes.len()).ok(),
-            num_unavailable_nodes: Some(0),
+            // Agents know of themselves alone.
+            num_connected_nodes: if node.is_some() { None } else { u32::try_from(covers.nodes.len()).ok() },
+            num_unavailable_nodes: if node.is_some() { None } else { Some(0) },
             unavailable_nodes: Vec::new(),
             version: VERSION.to_owned(),
-            flows_rate: if seconds > 0.0 { covers.flows() as f64 / seconds } else { 0.0 },
+            flows_rate: if seconds > 0.0 { flows as f64 / seconds } else { 0.0 },
+        }
+    }
+
+    /// Where the replay is, and who reads it.
+    pub(crate) fn replay_status(&self) -> StatusResponse {
+        let served = |time: i64| timestamp(time.saturating_add(self.timeline.shift));
+        let span = self.store.span();
+        let past = *self.past.borrow();
+        let stream = |stream: &Arc<Stream>| replay::Stream {
+            client: stream.client.map(|client| client.to_string()).unwrap_or_default(),
+            call: stream.call.to_owned(),
+            follow: stream.follow,
+            sent: stream.sent.load(Ordering::Relaxed),
+            open_ns: u64::try_from(stream.since.elapsed().as_nanos()).unwrap_or(u64::MAX),
+        };
+        StatusResponse {
+            version: VERSION.to_owned(),
+            first: span.map(|(first, _)| served(first)),
+            last: span.map(|(_, last)| served(last)),
+            position: (past != UNTIMED).then(|| served(past)),
+            speed: match self.replay.speed {
+                Speed::Still => 0.0,
+                Speed::Times(times) => times,
+                Speed::Max => f64::INFINITY,
+            },
+            streams: self.streams.open().iter().map(stream).collect(),
         }
     }
 
@@ -60,6 +99,11 @@ impl Serving {
     }
 }
 
+fn timestamp(nanos: i64) -> Timestamp {
+    let nanos_of_second = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
+    Timestamp { seconds: nanos.div_euclid(1_000_000_000), nanos: nanos_of_second }
+}
+
 /// The namespaces of sources and destinations, by cluster and name; all files are read for that once.
 pub(crate) fn namespaces(store: &Store) -> Result<Vec<Namespace>, StoreError> {
     if let Some(known) = store.namespaces.get() {
@@ -75,7 +119,7 @@ pub(crate) fn namespaces(store: &Store) -> Result<Vec<Namespace>, StoreError> {
 
 fn of_file(store: &Store, segment: usize, found: &mut BTreeSet<(String, String)>) -> Result<(), SegmentError> {
     let columns = Projection::of(NAMESPACES.into_iter().flat_map(|(cluster, namespace)| [cluster, namespace]));
-    for batch in store.rows(segment, &columns, &Wanted::default(), 64 * 1024)? {
+    for batch in store.rows(segment, &columns, &Wanted::default(), Reading::default())? {
         let batch = batch?;
         let view = View::new(&batch).map_err(arrow::error::ArrowError::from)?;
         for (cluster, namespace) in NAMESPACES {

@@ -17,7 +17,7 @@ use lookback_flow::coverage::Coverage;
 use lookback_flow::inputs::Input;
 use lookback_flow::proto::observer::Namespace;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Origin, SegmentError, SegmentFile, SegmentReader, Wanted};
+use lookback_flow::segment::{Origin, Reading, SegmentError, SegmentFile, SegmentReader, Wanted};
 use tempfile::TempDir;
 
 use super::selection::UNTIMED;
@@ -171,10 +171,10 @@ impl Store {
         segment: usize,
         columns: &Projection,
         wanted: &Wanted,
-        batch_rows: usize,
+        reading: Reading,
     ) -> Result<SegmentReader, SegmentError> {
         let Some(Segment { path, .. }) = self.segments.get(segment) else { return Err(SegmentError::NotFlows) };
-        self.footer(segment, path)?.read_again(path, columns, wanted, Some(batch_rows))
+        self.footer(segment, path)?.read_again(path, columns, wanted, reading)
     }
 
     /// An error of a file.

@@ -1,8 +1,15 @@
 //! What is served besides events.
 
 use lookback_flow::proto::observer::{GetFlowsRequest, GetFlowsResponse};
-use lookback_flow::proto::peer::{ChangeNotification, NotifyRequest, Tls};
-use lookback_observer::server::{Config, Peering, Replay};
+use lookback_flow::proto::peer::{ChangeNotification, NotifyRequest};
+use std::collections::HashSet;
+
+use lookback_flow::columns::ColumnId;
+use lookback_flow::proto::flow::FlowFilter;
+use lookback_flow::rows::Projection;
+use lookback_flow::view::View;
+use lookback_observer::client::{Client, Options};
+use lookback_observer::server::{Config, Nodes, Replay};
 use prost::Message;
 use prost_types::FieldMask;
 use tonic::client::Grpc;
@@ -87,22 +94,54 @@ async fn ask<A: Message + 'static, B: Message + Default + 'static>(
 }
 
 #[tokio::test]
-async fn peers_are_told_and_the_stream_goes_on() {
-    let peers = vec![
-        Peering { name: "a".to_owned(), address: "127.0.0.1:1".to_owned(), tls_server_name: None },
-        Peering { name: "c/b".to_owned(), address: "unix:///b".to_owned(), tls_server_name: Some("b.test".to_owned()) },
-    ];
-    let config = Config { peers, ..Config::default() };
+async fn nodes_are_peers_that_serve_what_they_observed() {
+    let config = Config { nodes: Some(Nodes::default()), ..Config::default() };
     let replayed = tokio::task::spawn_blocking(|| serve(&log(), config)).await.unwrap();
     let channel = channel(&replayed).connect().await.unwrap();
     let answer = ask::<_, ChangeNotification>(channel, "/peer.Peer/Notify", NotifyRequest {}).await.unwrap();
     let mut told = answer.into_inner();
-    let (a, b) = (told.message().await.unwrap().unwrap(), told.message().await.unwrap().unwrap());
-    assert_eq!((a.name.as_str(), a.address.as_str(), a.r#type, a.tls), ("a", "127.0.0.1:1", 1, None));
-    let tls = Some(Tls { server_name: "b.test".to_owned() });
-    assert_eq!((b.name.as_str(), b.address.as_str(), b.r#type, b.tls), ("c/b", "unix:///b", 1, tls));
+    let peers = [told.message().await.unwrap().unwrap(), told.message().await.unwrap().unwrap()];
     assert!(tokio::time::timeout(std::time::Duration::from_millis(50), told.message()).await.is_err());
-    tokio::task::spawn_blocking(|| drop(replayed)).await.unwrap();
+    let is_listed = |peer: &ChangeNotification| {
+        replayed.server.peers().iter().any(|listed| (&listed.name, &listed.address) == (&peer.name, &peer.address))
+    };
+    assert!(peers.iter().all(is_listed));
+    let checked = tokio::task::spawn_blocking(move || {
+        let whole = replayed.client();
+        let columns = Projection::of(["node_name", "kind"]);
+        let count = |client: &Client, request: GetFlowsRequest| -> (usize, usize) {
+            let batches: Vec<_> = client.flows(request, &columns).unwrap().map(Result::unwrap).collect();
+            let view = |batch: &_| {
+                let view = View::new(batch).unwrap();
+                let node = |row| view.text(ColumnId::of("node_name").unwrap(), row).map(str::to_owned);
+                (0..batch.num_rows()).map(node).collect::<Vec<_>>()
+            };
+            let nodes: Vec<_> = batches.iter().flat_map(view).collect();
+            (nodes.len(), nodes.iter().collect::<HashSet<_>>().len())
+        };
+        let all = count(&whole, GetFlowsRequest::default()).0;
+        let mut sum = 0;
+        for peer in &peers {
+            assert_eq!((peer.r#type, &peer.tls), (1, &None));
+            let client = Client::connect(&peer.address.parse().unwrap(), &Options::default()).unwrap();
+            let (events, nodes) = count(&client, GetFlowsRequest::default());
+            assert_eq!(nodes, 1, "{peer:?}");
+            let status = client.server_status().unwrap();
+            assert_eq!((status.num_flows, status.num_connected_nodes), (432, None));
+            assert!(client.nodes().is_err(), "an agent knows no other nodes");
+            let dropped = FlowFilter { verdict: vec![2], ..FlowFilter::default() };
+            let some = count(&client, GetFlowsRequest { whitelist: vec![dropped], ..GetFlowsRequest::default() });
+            assert!(some.0 < events && some.1 == 1);
+            let last = count(&client, GetFlowsRequest { number: 3, ..GetFlowsRequest::default() });
+            assert!(last.0 >= 3 && last.1 == 1);
+            sum += events;
+        }
+        assert_eq!(sum, all);
+        let status = whole.replay_status().unwrap();
+        assert_eq!((status.speed, status.position), (0.0, None));
+        assert!(status.first.unwrap().seconds < status.last.unwrap().seconds);
+    });
+    checked.await.unwrap();
 }
 
 /// A request of clients before 1.19.
@@ -169,6 +208,6 @@ fn an_archive_can_be_moved_so_that_its_end_is_now() {
     assert!(last[0].ends_with(r#""node_name":"node-b","time":"2026-03-01T10:00:00Z"}"#), "{last:?}");
     let since = GetFlowsRequest { since: Some(at(-60)), ..GetFlowsRequest::default() };
     assert_eq!(replayed.lines(since).len(), 8);
-    assert_eq!(replayed.server.status().shift_ns, -12_540 * 1_000_000_000);
+    assert_eq!(replayed.server.status().last.unwrap().seconds, at(0).seconds);
     assert_eq!(START, at(0).seconds);
 }

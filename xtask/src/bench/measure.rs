@@ -21,9 +21,14 @@ impl Measured {
         let start = Instant::now();
         let child = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let peak = watch(child.with_context(|| program.clone())?)?;
-        self.seconds.push(start.elapsed().as_secs_f64());
-        self.peak = self.peak.max(peak);
+        self.add(start.elapsed(), peak);
         Ok(())
+    }
+
+    /// One run more.
+    pub(super) fn add(&mut self, time: Duration, peak: u64) {
+        self.seconds.push(time.as_secs_f64());
+        self.peak = self.peak.max(peak);
     }
 
     /// The median.
@@ -38,14 +43,18 @@ impl Measured {
     }
 }
 
+/// The peak resident memory of a process so far, in KiB; 0 once it has ended.
+pub(super) fn peak(child: &Child) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
+}
+
 /// Waits for a process and gives its peak resident memory in KiB.
 fn watch(mut child: Child) -> Result<u64> {
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
+    let mut most = 0;
     loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak = peak.max(line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default());
+        most = most.max(peak(&child));
         if let Some(status) = child.try_wait()? {
             // `check` says with 1 that it found something.
             if !matches!(status.code(), Some(0 | 1)) {
@@ -55,7 +64,7 @@ fn watch(mut child: Child) -> Result<u64> {
                 }
                 bail!("it failed ({status}): {}", why.lines().last().unwrap_or_default());
             }
-            return Ok(peak);
+            return Ok(most);
         }
         #[expect(clippy::disallowed_methods, reason = "a measurement looks at a process now and then")]
         std::thread::sleep(Duration::from_millis(2));

@@ -7,7 +7,6 @@ use lookback_flow::proto::observer::{GetFlowsRequest, GetFlowsResponse};
 use prost::Message as _;
 use prost_types::Timestamp;
 use tempfile::TempDir;
-use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 
 use super::super::clock::{Replay, Speed};
@@ -31,7 +30,7 @@ fn store(seconds: &[i64]) -> (Arc<Store>, TempDir) {
 }
 
 fn stream(serving: &Arc<Serving>, request: GetFlowsRequest) -> Messages {
-    begin(serving, Selection::flows(FlowsRequest { request, old_mask: None }).unwrap()).unwrap()
+    begin(serving, Selection::flows(FlowsRequest { request, old_mask: None }).unwrap(), "GetFlows", None).unwrap()
 }
 
 /// The next messages: the uuid of each, its time, and when it came.
