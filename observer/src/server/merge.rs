@@ -13,10 +13,10 @@ use super::selection::Selection;
 use super::store::{Store, StoreError};
 
 /// Rows that are decoded at a time, over all open files.
-const ROWS: usize = 16 * 1024;
+const ROWS: u64 = 16 * 1024;
 
 /// Fewest and most rows of one file decoded at a time.
-const BATCH: (usize, usize) = (128, 4096);
+const BATCH: (u64, u64) = (128, 4096);
 
 /// Fewest and most messages that are handed on at a time: the first are wanted soon, many cost less together.
 pub(crate) const MESSAGES: (usize, usize) = (64, 4096);
@@ -56,11 +56,21 @@ pub(crate) struct Merge {
     again: u64,
     /// Bytes of the largest portion so far.
     room: usize,
+    /// Rows that are decoded at a time, over all open files.
+    rows: u64,
 }
 
 impl Merge {
-    /// Begins at a place; `until` is the last moment of the archive's own time, `shift` is added to times that are sent.
-    pub(crate) fn new(store: &Arc<Store>, selection: &Arc<Selection>, from: Place, until: i64, shift: i64) -> Self {
+    /// Begins at a place; `until` is the last moment of the archive's own time, `shift` is added to times that are sent; no more than
+    /// a number of messages are likely to be taken.
+    pub(crate) fn new(
+        store: &Arc<Store>,
+        selection: &Arc<Selection>,
+        from: Place,
+        until: i64,
+        shift: i64,
+        number: u64,
+    ) -> Self {
         let window = (from.time, until);
         let reaches = store.segments().iter().enumerate().filter(|(_, segment)| segment.reaches(window));
         Self {
@@ -75,6 +85,7 @@ impl Merge {
             place: Place { passed: 0, ..from },
             again: from.passed,
             room: 0,
+            rows: ROWS.min(number),
         }
     }
 
@@ -117,10 +128,11 @@ impl Merge {
             && first <= self.heap.peek().map_or(visible, |Reverse((time, ..))| *time)
             && let Some(segment) = self.waiting.pop_front()
         {
-            let batch_rows = (ROWS / (self.heap.len() + 1)).clamp(BATCH.0, BATCH.1);
+            let batch_rows = (self.rows / (self.heap.len() as u64 + 1)).clamp(BATCH.0, BATCH.1);
+            let batch_rows = usize::try_from(batch_rows).unwrap_or_default();
             let Self { store, selection, columns, window, shift, .. } = self;
             let opened = Cursor::open(store, segment, selection, columns, *window, *shift, batch_rows);
-            let opened = opened.and_then(|mut cursor| Ok((cursor.fill(selection)?, cursor)));
+            let opened = opened.and_then(|mut cursor| Ok((cursor.fill()?, cursor)));
             let (_, cursor) = opened.map_err(|error| store.failed(segment, error))?;
             if let Some(time) = cursor.time() {
                 let order = store.segments().get(segment).map_or(0, |segment| segment.order);
@@ -154,7 +166,7 @@ impl Merge {
             } else {
                 cursor.take(encoded);
             }
-            let filled = cursor.fill(&self.selection).map_err(|error| self.store.failed(*segment, error))?;
+            let filled = cursor.fill().map_err(|error| self.store.failed(*segment, error))?;
             let Some(next) = cursor.time().filter(|_| filled) else {
                 *slot = None;
                 return Ok(());

@@ -129,7 +129,8 @@ impl Plan {
     pub(crate) fn merge(&self) -> Merge {
         let shift = self.timeline.shift.saturating_add(self.timeline.offset(self.lap));
         let end = self.end(self.lap, if self.follow { UNTIMED } else { self.past });
-        Merge::new(&self.store, &self.selection, self.from, end, shift)
+        let number = self.left.saturating_add(self.too_many);
+        Merge::new(&self.store, &self.selection, self.from, end, shift, number)
     }
 
     /// A time of the lap on the line.

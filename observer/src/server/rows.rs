@@ -13,7 +13,7 @@ use lookback_flow::segment::{Reading, SegmentError, SegmentReader, Wanted};
 use lookback_flow::view::View;
 
 use super::selection::{Ids, Selection, UNTIMED};
-use super::store::Store;
+use super::store::{Segment, Store};
 
 /// What is to be read of a file: its rows in a window of the archive's own time.
 pub(crate) fn wanted(store: &Store, segment: usize, window: (i64, i64), selection: &Selection) -> Wanted {
@@ -25,11 +25,23 @@ pub(crate) fn wanted(store: &Store, segment: usize, window: (i64, i64), selectio
 }
 
 /// The messages of a file, some at a time.
+///
+/// Where rows are filtered, the file is read in stretches of time that grow: the first ones that fit may be all that is wanted.
 pub(crate) struct Cursor {
-    reader: SegmentReader,
+    store: Arc<Store>,
+    selection: Arc<Selection>,
+    columns: Projection,
+    segment: usize,
+    batch_rows: usize,
+    reader: Option<SegmentReader>,
     encoder: Encoder,
     ids: Ids,
+    /// The stretch that is read.
     window: (i64, i64),
+    /// The end of the last one.
+    until: i64,
+    /// How long the next one is; `None` where there is but one.
+    stretch: Option<i64>,
     /// Added to all times that are sent.
     shift: i64,
     /// What was decoded and not encoded yet.
@@ -37,6 +49,18 @@ pub(crate) struct Cursor {
     encoded: Encoded,
     /// The next message of these.
     row: usize,
+}
+
+/// Rows that the first stretch is likely to hold: those of a page, for less is not read.
+const STRETCH_ROWS: i64 = 32 * 1024;
+
+/// How much longer each stretch is than the one before.
+const STRETCHES: i64 = 8;
+
+fn first_stretch(segment: &Segment) -> i64 {
+    let span = segment.last().saturating_sub(segment.first()).max(0);
+    let rows = i64::try_from(segment.rows.max(1)).unwrap_or(i64::MAX);
+    (span / rows).saturating_add(1).saturating_mul(STRETCH_ROWS)
 }
 
 /// Fewest and most rows that are encoded at a time: a request may want a few of many.
@@ -86,32 +110,62 @@ impl Encoded {
 }
 
 impl Cursor {
+    /// Begins to read what a file has in a window.
     pub(crate) fn open(
-        store: &Store,
+        store: &Arc<Store>,
         segment: usize,
         selection: &Arc<Selection>,
         columns: &Projection,
-        window: (i64, i64),
+        (since, until): (i64, i64),
         shift: i64,
         batch_rows: usize,
     ) -> Result<Self, SegmentError> {
-        let wanted = wanted(store, segment, window, selection);
-        let reading = Reading {
-            batch_rows: Some(batch_rows),
-            // Where most rows are sent anyway, they are read once.
-            test: selection.has_filters().then(|| selection.test(window)).transpose()?,
-            as_stored: true,
-        };
-        Ok(Self {
-            reader: store.rows(segment, columns, &wanted, reading)?,
+        let stretch = store.segments().get(segment).filter(|_| selection.has_filters()).map(first_stretch);
+        let since = since.max(store.segments().get(segment).map_or(since, Segment::first));
+        let mut cursor = Self {
+            store: Arc::clone(store),
+            selection: Arc::clone(selection),
+            columns: columns.clone(),
+            segment,
+            batch_rows,
+            reader: None,
             encoder: Encoder::new(selection.envelope),
             ids: Ids::new()?,
-            window,
+            window: (since, since),
+            until,
+            stretch,
             shift,
             decoded: None,
             encoded: Encoded::default(),
             row: 0,
-        })
+        };
+        cursor.read(since)?;
+        Ok(cursor)
+    }
+
+    /// Reads the next stretch, which begins at a time.
+    fn read(&mut self, since: i64) -> Result<(), SegmentError> {
+        let Self { store, selection, segment, until, .. } = self;
+        let last = store.segments().get(*segment).map_or(UNTIMED, Segment::last).min(*until);
+        let end = match &mut self.stretch {
+            Some(stretch) => {
+                let end = since.saturating_add(*stretch);
+                *stretch = stretch.saturating_mul(STRETCHES);
+                // What has no time is of the last one.
+                if end < last { end } else { *until }
+            }
+            None => *until,
+        };
+        self.window = (since, end);
+        let reading = Reading {
+            batch_rows: Some(self.batch_rows),
+            // Where most rows are sent anyway, they are read once.
+            test: selection.has_filters().then(|| selection.test(self.window)).transpose()?,
+            as_stored: true,
+        };
+        let wanted = wanted(store, *segment, self.window, selection);
+        self.reader = Some(store.rows(*segment, &self.columns, &wanted, reading)?);
+        Ok(())
     }
 
     /// The time of the next message.
@@ -131,20 +185,24 @@ impl Cursor {
     }
 
     /// Reads on, if all that was read is taken; false at the end.
-    pub(crate) fn fill(&mut self, selection: &Selection) -> Result<bool, SegmentError> {
+    pub(crate) fn fill(&mut self) -> Result<bool, SegmentError> {
         while self.row >= self.encoded.messages.len() {
             if self.decoded.is_some() {
-                self.encode(selection)?;
-                continue;
+                self.encode()?;
+            } else if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+                self.decoded = self.decode(&batch?)?;
+            } else if self.window.1 < self.until {
+                self.read(self.window.1 + 1)?;
+            } else {
+                return Ok(false);
             }
-            let Some(batch) = self.reader.next() else { return Ok(false) };
-            self.decoded = self.decode(&batch?, selection)?;
         }
         Ok(true)
     }
 
     /// The rows of a batch that are sent, as they are sent.
-    fn decode(&self, batch: &RecordBatch, selection: &Selection) -> Result<Option<Decoded>, SegmentError> {
+    fn decode(&self, batch: &RecordBatch) -> Result<Option<Decoded>, SegmentError> {
+        let selection = &self.selection;
         let batch = if selection.has_filters() {
             batch.clone()
         } else {
@@ -162,8 +220,8 @@ impl Cursor {
         Ok(Some(Decoded { batch: served(&selection.mask.apply(&batch)?, self.shift)?, times, done: 0 }))
     }
 
-    fn encode(&mut self, selection: &Selection) -> Result<(), SegmentError> {
-        let Self { decoded, encoded: Encoded { bytes, messages }, encoder, ids, .. } = self;
+    fn encode(&mut self) -> Result<(), SegmentError> {
+        let Self { decoded, encoded: Encoded { bytes, messages }, encoder, ids, selection, .. } = self;
         let Some(Decoded { batch, times, done }) = decoded else { return Ok(()) };
         let most = (2 * messages.len()).clamp(ENCODED.0, ENCODED.1);
         let view = View::new(batch).map_err(arrow::error::ArrowError::from)?;

@@ -127,7 +127,7 @@ async fn events(
     // All events, of which only the time is needed.
     let Ok(mask) = FieldMask::new(&["time"]) else { return };
     let selection = Arc::new(Selection::everything(mask));
-    let mut merge = Merge::new(store, &selection, Place { time: from, passed: 0 }, UNTIMED - 1, 0);
+    let mut merge = Merge::new(store, &selection, Place { time: from, passed: 0 }, UNTIMED - 1, 0, u64::MAX);
     loop {
         let read = spawn_blocking(move || merge.portion(UNTIMED, MESSAGES.1).map(|portion| (merge, portion))).await;
         // A file that cannot be read is told of to who asks for it.
