@@ -102,6 +102,9 @@ impl Default for Limits {
     }
 }
 
+/// The names by which clients ask whether a server is well: `hubble status` has one that is no service.
+const HEALTHY: [&str; 3] = ["", "observer.Observer", "hubble.server.Observer"];
+
 /// Threads that read files, however many streams there are.
 const READERS: usize = 4;
 
@@ -234,8 +237,9 @@ async fn services(
     let observer = ObserverServer::new(service.clone()).max_decoding_message_size(limits.request_bytes);
     let peers = PeerServer::new(peers::Peers(peers.into()));
     let (reporter, health) = tonic_health::server::health_reporter();
-    reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-    reporter.set_service_status("observer.Observer", tonic_health::ServingStatus::Serving).await;
+    for name in HEALTHY {
+        reporter.set_service_status(name, tonic_health::ServingStatus::Serving).await;
+    }
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)

@@ -48,7 +48,7 @@ fn status_nodes_and_namespaces_are_those_of_the_archive() {
 async fn health_is_told_of_the_server_and_of_observer() {
     let replayed = tokio::task::spawn_blocking(|| serve(&log(), Config::default())).await.unwrap();
     let mut health = HealthClient::new(channel(&replayed).connect().await.unwrap());
-    for service in ["", "observer.Observer"] {
+    for service in ["", "observer.Observer", "hubble.server.Observer"] {
         let request = HealthCheckRequest { service: service.to_owned() };
         assert_eq!(health.check(request).await.unwrap().into_inner().status, 1, "{service:?}");
     }
