@@ -1,5 +1,6 @@
 //! Everything that touches the kernel: programs, interfaces, namespaces, privileges.
 
+pub mod attach;
 pub mod btf;
 pub mod namespace;
 pub mod netlink;

@@ -2,8 +2,13 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`kernel`] | programs, interfaces, namespaces: what touches the kernel |
+//! | [`record`] | a recording, from attaching to the balance |
+//! | [`kernel`] | programs, interfaces, namespaces, privileges: what touches the kernel |
 //! | [`observe`] | what the kernel tells → flows: connections, messages, names |
+//! | [`enrich`] | who is behind an address |
+//! | [`pipeline`] | events → rows |
+//! | [`targets`], [`writers`] | rows → files; a thread for each |
+//! | [`status`], [`probe`] | how it stands, what is possible |
 //! | [`generations`] | a map that forgets |
 
 pub mod enrich;
@@ -11,4 +16,8 @@ pub mod generations;
 pub mod kernel;
 pub mod observe;
 pub mod pipeline;
+pub mod probe;
+pub mod record;
+pub mod status;
 pub mod targets;
+pub mod writers;
