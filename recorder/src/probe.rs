@@ -23,14 +23,20 @@ pub fn probe(cgroups: &Path) -> Vec<Finding> {
     let mut add = |what, outcome, without| findings.push(Finding { what, outcome, without });
     let capabilities = match privileges::missing() {
         Ok(missing) if missing.is_empty() => Ok("CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON".to_owned()),
-        Ok(missing) => Err(missing.iter().map(|(cap, why)| format!("{cap} is missing, {why}")).collect::<Vec<_>>().join("; ")),
+        Ok(missing) => {
+            Err(missing.iter().map(|(cap, why)| format!("{cap} is missing, {why}")).collect::<Vec<_>>().join("; "))
+        }
         Err(error) => Err(error.to_string()),
     };
     let allowed = capabilities.is_ok();
     add("privileges", capabilities, "everything");
     let btf = Btf::of_kernel();
     let reasons = btf.as_ref().map(|btf| btf.values("skb_drop_reason")).unwrap_or_default();
-    add("types (BTF)", btf.as_ref().map(|_| format!("{} reasons for drops", reasons.len())).map_err(ToString::to_string), "drops");
+    add(
+        "types (BTF)",
+        btf.as_ref().map(|_| format!("{} reasons for drops", reasons.len())).map_err(ToString::to_string),
+        "drops",
+    );
     if allowed {
         match Object::load(&Settings::default(), btf.as_ref().ok()) {
             Err(error) => add("programs", Err(error.to_string()), "everything"),
@@ -48,10 +54,10 @@ pub fn probe(cgroups: &Path) -> Vec<Finding> {
             }
         }
     }
-    let landlock = std::fs::read_to_string("/sys/kernel/security/lsm")
-        .map(|list| list.split(',').any(|one| one.trim() == "landlock"))
-        .unwrap_or_default();
-    let landlock = if landlock { Ok("Landlock".to_owned()) } else { Err("not told of in /sys/kernel/security/lsm".to_owned()) };
+    let landlock = match privileges::has_landlock() {
+        true => Ok("Landlock".to_owned()),
+        false => Err("this kernel has no Landlock".to_owned()),
+    };
     add("sandbox", landlock, "nothing of the recording; protection against hostile packets");
     findings
 }

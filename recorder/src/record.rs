@@ -81,7 +81,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     let missing = privileges::missing()?;
     if !missing.is_empty() {
         let list: Vec<_> = missing.iter().map(|(cap, why)| format!("{cap} ({why})")).collect();
-        bail!("missing: {}; run as root, or give the program these capabilities: `setcap cap_bpf,cap_net_admin,cap_perfmon+ep lookback-recorder`", list.join(", "));
+        bail!(
+            "missing: {}; run as root, or give the program these capabilities: `setcap cap_bpf,cap_net_admin,cap_perfmon+ep lookback-recorder`",
+            list.join(", ")
+        );
     }
     let mut targets = options.targets.clone();
     let mut config = options.config.as_deref().map(ConfigFile::new);
@@ -158,11 +161,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     Ok(run.status)
 }
 
-fn attach_all(
-    options: &Options,
-    btf: Option<Arc<Btf>>,
-    reasons: &HashMap<u32, String>,
-) -> Result<Vec<Attachment>> {
+fn attach_all(options: &Options, btf: Option<Arc<Btf>>, reasons: &HashMap<u32, String>) -> Result<Vec<Attachment>> {
     let namespaces = if options.namespaces.is_empty() { vec![Namespace::Own] } else { options.namespaces.clone() };
     let mut inodes = Vec::new();
     for namespace in &namespaces {
@@ -252,7 +251,7 @@ impl Run {
         // Nothing more comes in; what is in the ring is part of the recording.
         self.attachments.iter_mut().for_each(Attachment::detach);
         while self.options.count.is_none() && self.drain()? {}
-        self.count_losses()?;
+        self.count_losses();
         self.flush()?;
         for writer in &mut self.writers {
             let balance = writer.finish();
@@ -321,7 +320,7 @@ impl Run {
             remark(&format!("the clock was set by {} ms", (epoch - self.epoch) / 1_000_000));
         }
         self.epoch = epoch;
-        self.count_losses()?;
+        self.count_losses();
         if let Some(file) = &mut self.pods {
             match file.changed() {
                 Ok(Some(pods)) => self.pipeline.enrichment.pods = pods,
@@ -367,7 +366,9 @@ impl Run {
                         Ok(new) => kept.push(new),
                         Err(error) => {
                             remark(&format!("{error:#}; the target stays as it is"));
-                            kept.extend(self.begin(writer.target.clone()).map_err(|error| remark(&format!("{error:#}"))));
+                            kept.extend(
+                                self.begin(writer.target.clone()).map_err(|error| remark(&format!("{error:#}"))),
+                            );
                         }
                     }
                 }
@@ -395,11 +396,11 @@ impl Run {
     }
 
     /// Tells of what the ring had no room for since it was last looked at.
-    fn count_losses(&mut self) -> Result<()> {
+    fn count_losses(&mut self) {
         let (mut packets, mut aggregated, mut unread, mut again) = (0, 0, 0, 0);
         for (attachment, losses) in self.attachments.iter().zip(&mut self.losses) {
             let at = now();
-            for (cpu, counts) in attachment.counters.read()?.iter().enumerate() {
+            for (cpu, counts) in attachment.shared.counts().iter().enumerate() {
                 let of = |place: u32| counts.get(place as usize).copied().unwrap_or_default();
                 packets += of(counter::PACKETS);
                 aggregated += of(counter::AGGREGATED);
@@ -424,7 +425,6 @@ impl Run {
         (self.status.packets, self.status.aggregated_packets) = (packets, aggregated);
         self.status.retransmissions = again;
         self.status.unreadable = self.status.unreadable.max(unread);
-        Ok(())
     }
 
     fn tell_remarks(&self) {

@@ -78,7 +78,8 @@ impl Writer {
     /// Hands a batch on, or counts it as lost: never waits.
     pub fn send(&mut self, batch: &Arc<RecordBatch>) {
         let Some(jobs) = &self.jobs else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = jobs.try_send(Job::Batch(Arc::clone(batch))) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = jobs.try_send(Job::Batch(Arc::clone(batch)))
+        {
             self.lose(Cause::Queue, batch.num_rows() as u64);
         }
     }

@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::btf::Btf;
 use super::namespace::Namespace;
 use super::netlink::{self, Changes, Interface};
-use super::object::{Attached, Counters, KernelError, LinkLayer, Object, Settings};
+use super::object::{Attached, Counters, Counts, KernelError, LinkLayer, Object, Settings};
 use super::privileges;
 use crate::observe::flow::Role;
 use crate::pipeline::Surroundings;
@@ -42,6 +42,8 @@ pub struct Shared {
     /// Grows with each change.
     pub version: AtomicU64,
     stop: AtomicBool,
+    /// Of each CPU. The kernel gives them to those alone that have CAP_BPF.
+    counts: Mutex<Vec<Counts>>,
     remarks: Mutex<Vec<String>>,
 }
 
@@ -50,6 +52,12 @@ impl Shared {
     #[must_use]
     pub fn surroundings(&self) -> Surroundings {
         self.surroundings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the programs counted, a tenth of a second ago at most; all of it once they are detached.
+    #[must_use]
+    pub fn counts(&self) -> Vec<Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the user should know, since the last call.
@@ -67,7 +75,6 @@ impl Shared {
 #[derive(Debug)]
 pub struct Attachment {
     pub ring: RingBufOf,
-    pub counters: Counters,
     pub shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     /// What could not be attached, and so is missing from the recording.
@@ -116,7 +123,7 @@ pub enum AttachError {
     Gone,
 }
 
-type Attaching = Result<(RingBuf<MapData>, Counters, Vec<String>), AttachError>;
+type Attaching = Result<(RingBuf<MapData>, Vec<String>), AttachError>;
 
 /// Attaches, and goes on doing so in a thread.
 ///
@@ -131,12 +138,12 @@ pub fn attach(wanted: Wanted, btf: Option<Arc<Btf>>) -> Result<Attachment, Attac
             let begun = Attacher::begin(wanted, btf.as_deref(), &shared);
             drop(btf);
             match begun {
-                Ok((mut attacher, ring, counters, missing)) => {
+                Ok((attacher, ring, missing)) => {
                     let rest = [Capability::CAP_NET_ADMIN, Capability::CAP_BPF];
                     if let Err(error) = privileges::keep(&rest) {
                         shared.remark(error.to_string());
                     }
-                    let _ = tell.send(Ok((ring, counters, missing)));
+                    let _ = tell.send(Ok((ring, missing)));
                     attacher.watch(&shared);
                 }
                 Err(error) => {
@@ -146,12 +153,13 @@ pub fn attach(wanted: Wanted, btf: Option<Arc<Btf>>) -> Result<Attachment, Attac
         }
     });
     let thread = Some(thread.map_err(AttachError::Netlink)?);
-    let (ring, counters, missing) = told.recv().map_err(|_| AttachError::Gone)??;
-    Ok(Attachment { ring: RingBufOf(ring), counters, shared, thread, missing })
+    let (ring, missing) = told.recv().map_err(|_| AttachError::Gone)??;
+    Ok(Attachment { ring: RingBufOf(ring), shared, thread, missing })
 }
 
 struct Attacher {
     object: Object,
+    counters: Counters,
     changes: Changes,
     patterns: Vec<Pattern>,
     is_own: bool,
@@ -162,16 +170,13 @@ struct Attacher {
 }
 
 impl Attacher {
-    #[expect(clippy::type_complexity, reason = "the parts go different ways at once")]
     fn begin(
         wanted: Wanted,
         btf: Option<&Btf>,
         shared: &Shared,
-    ) -> Result<(Self, RingBuf<MapData>, Counters, Vec<String>), AttachError> {
+    ) -> Result<(Self, RingBuf<MapData>, Vec<String>), AttachError> {
         let Wanted { namespace, interfaces, settings, reasons, drop_namespaces, cgroups } = wanted;
-        namespace
-            .enter()
-            .map_err(|error| AttachError::Namespace { namespace: namespace.to_string(), error })?;
+        namespace.enter().map_err(|error| AttachError::Namespace { namespace: namespace.to_string(), error })?;
         let changes = Changes::watch().map_err(AttachError::Netlink)?;
         let mut object = Object::load(&settings, btf)?;
         let (ring, counters) = (object.take_ring()?, object.take_counters()?);
@@ -190,6 +195,7 @@ impl Attacher {
         }
         let mut attacher = Self {
             object,
+            counters,
             changes,
             patterns: interfaces,
             is_own: namespace == Namespace::Own,
@@ -209,7 +215,7 @@ impl Attacher {
             return Err(AttachError::Nothing(refusals.join("; ")));
         }
         missing.extend(refusals);
-        Ok((attacher, ring, counters, missing))
+        Ok((attacher, ring, missing))
     }
 
     /// Attaches to what has come, lets go what has gone.
@@ -271,7 +277,7 @@ impl Attacher {
     }
 
     /// Watches until it is told to stop.
-    fn watch(&mut self, shared: &Shared) {
+    fn watch(mut self, shared: &Shared) {
         let wait = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         while !shared.stop.load(Ordering::Acquire) {
             let _ = poll(&mut [PollFd::new(&self.changes, PollFlags::IN)], Some(&wait));
@@ -280,6 +286,18 @@ impl Attacher {
             {
                 shared.remark(format!("interfaces: {error}"));
             }
+            Self::publish(&self.counters, shared);
+        }
+        let Self { object, counters, .. } = self;
+        drop(object);
+        // Nothing is counted any more.
+        Self::publish(&counters, shared);
+    }
+
+    fn publish(counters: &Counters, shared: &Shared) {
+        match counters.read() {
+            Ok(counts) => *shared.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts,
+            Err(error) => shared.remark(format!("counters: {error}")),
         }
     }
 }

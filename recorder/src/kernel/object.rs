@@ -24,22 +24,35 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("CARGO_MANIFEST_
 /// Why something could not be loaded or attached.
 #[derive(Debug, thiserror::Error)]
 pub enum KernelError {
-    #[error("the programs could not be loaded: {0}")]
+    #[error("the programs could not be loaded: {}", chain(.0))]
     Load(#[from] EbpfError),
-    #[error("{name}: {error}")]
+    #[error("{name}: {}", chain(error))]
     Program { name: &'static str, error: ProgramError },
-    #[error("interface {interface}: {error}")]
+    #[error("interface {interface}: {}", chain(error))]
     Interface { interface: String, error: ProgramError },
     #[error("interface {interface}: no place for programs (clsact): {error}")]
     Clsact { interface: String, error: TcError },
     #[error("the programs have no map {0}: the object and the recorder are of different versions")]
     Map(&'static str),
-    #[error(transparent)]
+    #[error("{}", chain(.0))]
     Maps(#[from] aya::maps::MapError),
     #[error(transparent)]
     Btf(#[from] BtfError),
     #[error("{path}: {error}; is a cgroup v2 mounted there?")]
     Cgroup { path: String, error: std::io::Error },
+}
+
+/// An error with what caused it: the library's own texts name the call alone.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |mut text, cause| {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        text
+    })
 }
 
 /// How the programs are to behave.
@@ -226,7 +239,8 @@ impl Object {
             let program = self.ebpf.program_mut(name).ok_or(KernelError::Map(name))?;
             let program: &mut CgroupSockAddr = program.try_into().map_err(failed)?;
             program.load().map_err(failed)?;
-            program.attach(&root, CgroupAttachMode::AllowMultiple).map_err(failed)?;
+            // By a link, which stands beside others whatever the mode says.
+            program.attach(&root, CgroupAttachMode::Single).map_err(failed)?;
         }
         Ok(())
     }
@@ -264,6 +278,9 @@ pub enum Attached {
     Clsact,
 }
 
+/// What a CPU counted, by the places in [`counter`].
+pub type Counts = [u64; counter::COUNT as usize];
+
 /// What the programs count.
 pub struct Counters(PerCpuArray<MapData, u64>);
 
@@ -278,8 +295,8 @@ impl Counters {
     ///
     /// # Errors
     /// When the kernel does not give them.
-    pub fn read(&self) -> Result<Vec<[u64; counter::COUNT as usize]>, KernelError> {
-        let mut cpus: Vec<[u64; counter::COUNT as usize]> = Vec::new();
+    pub fn read(&self) -> Result<Vec<Counts>, KernelError> {
+        let mut cpus: Vec<Counts> = Vec::new();
         for place in 0..counter::COUNT {
             for (cpu, value) in self.0.get(&place, 0)?.iter().enumerate() {
                 if cpus.len() <= cpu {

@@ -61,6 +61,13 @@ pub fn keep(some: &[Capability]) -> Result<(), PrivilegeError> {
     Ok(())
 }
 
+/// Whether the kernel has Landlock: asked in a thread of its own, which it holds for.
+#[must_use]
+pub fn has_landlock() -> bool {
+    let asked = std::thread::spawn(|| shut_off(&[], &[])).join();
+    matches!(asked, Ok(Ok(Sandbox::Whole | Sandbox::Part)))
+}
+
 /// How far a sandbox reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sandbox {
