@@ -121,7 +121,7 @@ pub const SMALL: usize = 512;
 pub const LARGE: usize = 4096;
 
 /// Segments behind the beginning of an HTTP message that are told, too.
-pub const FOLLOWING: u8 = 4;
+pub const FOLLOWING: u8 = 8;
 
 /// Drop reasons that are known by number.
 pub const REASONS: u32 = 512;

@@ -227,6 +227,6 @@ mod tests {
         assert_eq!(pods.at("fd00::1".parse().unwrap()), Some(web));
         assert_eq!(pods.at("192.0.2.1".parse().unwrap()), None);
         assert_eq!(pods.with_uid("u-3").unwrap().pod_name, "agent");
-        assert!(Pods::parse("[]").is_err());
+        assert!(Pods::parse("7").is_err() && Pods::parse(r#"{"items":7}"#).is_err());
     }
 }
