@@ -162,15 +162,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
             // What is recorded is nobody else's to read.
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
             let options = options(*flags)?;
-            let quiet = options.quiet;
             let status = record(options, &signals()?)?;
-            if !quiet {
-                for (name, balance) in &status.targets {
-                    eprintln!("lookback-recorder: {name}: {balance}");
-                }
-                for missing in &status.missing {
-                    eprintln!("lookback-recorder: missing from the recording: {missing}");
-                }
+            for (name, balance) in &status.targets {
+                eprintln!("lookback-recorder: {name}: {balance}");
+            }
+            for missing in &status.missing {
+                eprintln!("lookback-recorder: missing from the recording: {missing}");
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -205,10 +205,10 @@ fn the_log_tells_what_happened() {
         (text(denied, "/file/name"), &denied["l4"]["TCP"]["destination_port"]),
         ("SKB_DROP_REASON_NETFILTER_DROP", &7777.into())
     );
-    let closed = find(&all, "closed port", |flow| {
-        text(flow, "/drop_reason_desc") == "SOCKET_LOOKUP_FAILED" && text(flow, "/verdict") == "DROPPED"
+    // A client may have asked before its server was there: port 9 is never open.
+    find(&all, "closed port", |flow| {
+        text(flow, "/drop_reason_desc") == "SOCKET_LOOKUP_FAILED" && flow["l4"]["TCP"]["destination_port"] == 9
     });
-    assert_eq!(closed["l4"]["TCP"]["destination_port"], 9);
     find(&all, "RST", |flow| text(flow, "/Summary").contains("RST") && flow["l4"]["TCP"]["source_port"] == 9);
     // The archive tells the same, line by line.
     let mut lines: Vec<String> = std::fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();

@@ -130,50 +130,50 @@ impl RotatedFile {
     pub fn write<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>, now: DateTime<Utc>) -> (u64, io::Result<()>) {
         let mut written = 0;
         let mut waiting: Vec<u8> = Vec::new();
-        let mut count = 0;
         for line in lines {
-            let after = self.size + (waiting.len() + line.len()) as u64;
-            if after > self.rotation.max_bytes && self.size + waiting.len() as u64 > 0 {
-                if let Err(error) = self.append(&waiting) {
-                    return (written, Err(error));
-                }
+            let before = self.size + waiting.len() as u64;
+            if before > 0 && before + line.len() as u64 > self.rotation.max_bytes {
+                let (count, outcome) = self.append(&waiting);
                 written += count;
-                (count, waiting) = (0, Vec::new());
-                if let Err(error) = self.rotate(now) {
+                waiting.clear();
+                if let Err(error) = outcome.and_then(|()| self.rotate(now)) {
                     return (written, Err(error));
                 }
             }
             waiting.extend_from_slice(line);
-            count += 1;
         }
-        match self.append(&waiting) {
-            Ok(()) => (written + count, Ok(())),
-            Err(error) => (written, Err(error)),
-        }
+        let (count, outcome) = self.append(&waiting);
+        (written + count, outcome)
     }
 
-    /// Writes all of it, or nothing.
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if bytes.is_empty() {
-            return Ok(());
+    /// Writes all lines, or as many whole ones as there is room for: how many.
+    fn append(&mut self, lines: &[u8]) -> (u64, io::Result<()>) {
+        if lines.is_empty() {
+            return (0, Ok(()));
         }
-        if self.file.is_none() {
-            self.reopen()?;
+        if self.file.is_none()
+            && let Err(error) = self.reopen()
+        {
+            return (0, Err(error));
         }
-        let Some(file) = &mut self.file else { return Err(io::Error::other("the file is not open")) };
-        match file.write_all(bytes) {
-            Ok(()) => {
-                self.size += bytes.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                // Half a line must not stand before a good one.
-                if file.set_len(self.size).is_err() {
-                    self.file = None;
-                }
-                Err(error)
-            }
+        let Some(file) = &mut self.file else { return (0, Err(io::Error::other("the file is not open"))) };
+        let Err(error) = file.write_all(lines) else {
+            self.size += lines.len() as u64;
+            return (count(lines), Ok(()));
+        };
+        // Half a line must not stand before a good one.
+        let there =
+            file.metadata().map_or(0, |meta| usize::try_from(meta.len().saturating_sub(self.size)).unwrap_or(0));
+        let there = lines.get(..there.min(lines.len())).unwrap_or_default();
+        let whole = there.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let end = self.size + whole as u64;
+        if file.set_len(end).is_err() {
+            // What a crash leaves is put aside when the file is opened the next time.
+            self.file = None;
+            return (0, Err(error));
         }
+        self.size = end;
+        (count(there.get(..whole).unwrap_or_default()), Err(error))
     }
 
     /// Begins the next file.
@@ -272,6 +272,11 @@ impl RotatedFile {
     pub fn sync(&self) -> io::Result<()> {
         self.file.as_ref().map_or(Ok(()), File::sync_all)
     }
+}
+
+/// Lines that have their end.
+fn count(lines: &[u8]) -> u64 {
+    lines.iter().filter(|b| **b == b'\n').count() as u64
 }
 
 fn with_gz(path: &Path) -> PathBuf {
