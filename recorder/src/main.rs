@@ -51,6 +51,7 @@ enum Command {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Record {
     /// Interfaces, by name or by patterns such as 'veth*'; all that are up otherwise, now and later.
     #[arg(short, long, value_delimiter = ',', value_name = "NAME")]
@@ -104,7 +105,7 @@ struct Record {
     /// Stop after so many events.
     #[arg(long, value_name = "N")]
     count: Option<u64>,
-    /// Pods by the JSON of the kubelet or API server (PodList), read again when it changes.
+    /// Pods by the JSON of the kubelet or API server (`PodList`), read again when it changes.
     #[arg(long, value_name = "PATH")]
     pods: Option<PathBuf>,
     /// Answer `lookback-recorder status` here.

@@ -187,7 +187,7 @@ impl Pipeline {
     /// Tells of events that the ring had no room for.
     pub fn lost(&mut self, loss: &Loss) {
         let last = Some(timestamp(loss.last));
-        let lost = LostEvent {
+        let event = LostEvent {
             source: LostEventSource::PerfEventRingBuffer.into(),
             num_events_lost: loss.events,
             cpu: Some(loss.cpu),
@@ -197,7 +197,7 @@ impl Pipeline {
         self.add(&ExportEvent {
             time: last,
             node_name: self.node.clone(),
-            response_types: Some(ResponseTypes::LostEvents(lost)),
+            response_types: Some(ResponseTypes::LostEvents(event)),
         });
     }
 

@@ -54,9 +54,10 @@ pub fn probe(cgroups: &Path) -> Vec<Finding> {
             }
         }
     }
-    let landlock = match privileges::has_landlock() {
-        true => Ok("Landlock".to_owned()),
-        false => Err("this kernel has no Landlock".to_owned()),
+    let landlock = if privileges::has_landlock() {
+        Ok("Landlock".to_owned())
+    } else {
+        Err("this kernel has no Landlock".to_owned())
     };
     add("sandbox", landlock, "nothing of the recording; protection against hostile packets");
     findings

@@ -112,7 +112,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     }
     let btf = btf.ok().map(Arc::new);
     let reasons = btf.as_ref().map(|btf| btf.values("skb_drop_reason")).unwrap_or_default();
-    let mut attachments = attach_all(&options, btf, &reasons)?;
+    let mut attachments = attach_all(&options, btf.as_ref(), &reasons)?;
     missing.extend(attachments.iter_mut().flat_map(|attachment| std::mem::take(&mut attachment.missing)));
 
     // From here on nothing is allowed that is not needed.
@@ -161,7 +161,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     Ok(run.status)
 }
 
-fn attach_all(options: &Options, btf: Option<Arc<Btf>>, reasons: &HashMap<u32, String>) -> Result<Vec<Attachment>> {
+fn attach_all(options: &Options, btf: Option<&Arc<Btf>>, reasons: &HashMap<u32, String>) -> Result<Vec<Attachment>> {
     let namespaces = if options.namespaces.is_empty() { vec![Namespace::Own] } else { options.namespaces.clone() };
     let mut inodes = Vec::new();
     for namespace in &namespaces {
@@ -178,7 +178,7 @@ fn attach_all(options: &Options, btf: Option<Arc<Btf>>, reasons: &HashMap<u32, S
             drop_namespaces: inodes.get(number).copied().into_iter().collect(),
             cgroups: options.cgroups.is_dir().then(|| options.cgroups.clone()),
         };
-        attachments.push(attach(wanted, btf.clone())?);
+        attachments.push(attach(wanted, btf.cloned())?);
     }
     Ok(attachments)
 }
@@ -360,7 +360,7 @@ impl Run {
             match same.map(|at| targets.remove(at)) {
                 Some(target) if target == writer.target => kept.push(writer),
                 Some(target) => {
-                    self.close(&mut writer);
+                    Self::close(&mut writer);
                     // A file has one writer: the old one goes first, and comes back if the new one cannot be.
                     match self.begin(target) {
                         Ok(new) => kept.push(new),
@@ -372,7 +372,7 @@ impl Run {
                         }
                     }
                 }
-                None => self.close(&mut writer),
+                None => Self::close(&mut writer),
             }
         }
         for target in targets {
@@ -389,7 +389,7 @@ impl Run {
         Ok(Writer::begin(open)?)
     }
 
-    fn close(&mut self, writer: &mut Writer) {
+    fn close(writer: &mut Writer) {
         let balance = writer.finish();
         writer.remarks().iter().for_each(|text| remark(text));
         remark(&format!("{}: ended; {balance}", writer.target.name));

@@ -1,6 +1,8 @@
 //! The classifiers on crafted packets, run by the kernel itself (`BPF_PROG_TEST_RUN`): nothing is misread, whatever a packet
 //! says of itself.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 use aya::maps::{MapData, RingBuf};
 use aya::programs::{TestRun as _, TestRunOptions};
 use lookback_recorder::kernel::object::{Counters, Object, Settings};

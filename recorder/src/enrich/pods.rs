@@ -1,4 +1,4 @@
-//! Pods, from a PodList as the kubelet (`/pods`) and the API server give it.
+//! Pods, from a `PodList` as the kubelet (`/pods`) and the API server give it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -93,7 +93,7 @@ pub struct Pods {
 
 impl Pods {
     /// # Errors
-    /// When the text is no PodList.
+    /// When the text is no `PodList`.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let list: PodList = serde_json::from_str(json)?;
         let mut pods = Self::default();
@@ -160,7 +160,7 @@ fn endpoint(pod: &Metadata) -> Endpoint {
     }
 }
 
-/// A ReplicaSet stands for its Deployment, whose name it has with the template's hash.
+/// A `ReplicaSet` stands for its Deployment, whose name it has with the template's hash.
 fn workload(owner: &Owner, hash: Option<&String>) -> Workload {
     let deployment = hash
         .filter(|_| owner.kind == "ReplicaSet")
@@ -171,7 +171,7 @@ fn workload(owner: &Owner, hash: Option<&String>) -> Workload {
     }
 }
 
-/// A file with a PodList, read again when it has changed.
+/// A file with a `PodList`, read again when it has changed.
 #[derive(Debug)]
 pub struct PodsFile {
     path: PathBuf,
@@ -187,7 +187,7 @@ impl PodsFile {
     /// The pods, if the file is another one than last time.
     ///
     /// # Errors
-    /// When it cannot be read, or is no PodList.
+    /// When it cannot be read, or is no `PodList`.
     pub fn changed(&mut self) -> io::Result<Option<Pods>> {
         let modified = fs::metadata(&self.path)?.modified()?;
         if self.read == Some(modified) {

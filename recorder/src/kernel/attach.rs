@@ -42,7 +42,7 @@ pub struct Shared {
     /// Grows with each change.
     pub version: AtomicU64,
     stop: AtomicBool,
-    /// Of each CPU. The kernel gives them to those alone that have CAP_BPF.
+    /// Of each CPU. The kernel gives them to those alone that have `CAP_BPF`.
     counts: Mutex<Vec<Counts>>,
     remarks: Mutex<Vec<String>>,
 }

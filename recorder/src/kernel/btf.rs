@@ -77,9 +77,8 @@ impl Btf {
             let body = match head.kind {
                 1 | 14 | 17 => 4,
                 3 => 12,
-                4 | 5 => 12 * head.count,
+                4 | 5 | 15 | 19 => 12 * head.count,
                 6 | 13 => 8 * head.count,
-                15 | 19 => 12 * head.count,
                 2 | 7..=12 | 16 | 18 => 0,
                 _ => return Err(BtfError::Broken("a kind of type is not known")),
             };

@@ -28,7 +28,7 @@ impl Namespace {
     /// Moves this thread there.
     ///
     /// # Errors
-    /// When it is not there, or CAP_SYS_ADMIN is missing.
+    /// When it is not there, or `CAP_SYS_ADMIN` is missing.
     pub fn enter(&self) -> io::Result<()> {
         let Self::File(path) = self else { return Ok(()) };
         let file = File::open(path)?;

@@ -1,10 +1,10 @@
 //! What the recorder may do, before and after it is attached.
 //!
-//! 1. Before: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; for other network namespaces CAP_SYS_ADMIN, too.
+//! 1. Before: `CAP_BPF`, `CAP_NET_ADMIN` and `CAP_PERFMON`; for other network namespaces `CAP_SYS_ADMIN`, too.
 //! 2. After, before the first packet is read: none of them, no new ones by any program (`no_new_privs`), and of the file system
 //!    only the folders of its output, what it was told to read, and control groups.
 //!
-//! Capabilities belong to threads. The thread that attaches to interfaces as they come keeps CAP_NET_ADMIN and CAP_BPF, and
+//! Capabilities belong to threads. The thread that attaches to interfaces as they come keeps `CAP_NET_ADMIN` and `CAP_BPF`, and
 //! reads nothing from packets.
 
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ pub enum PrivilegeError {
 /// When the kernel does not tell.
 pub fn missing() -> Result<Vec<(Capability, &'static str)>, PrivilegeError> {
     let own = caps::read(None, CapSet::Effective)?;
-    // Kernels before 5.8 had CAP_SYS_ADMIN for two of them, which still stands for them.
+    // Kernels before 5.8 had `CAP_SYS_ADMIN` for two of them, which still stands for them.
     let has = |capability| {
         own.contains(&capability)
             || (capability != Capability::CAP_NET_ADMIN && own.contains(&Capability::CAP_SYS_ADMIN))

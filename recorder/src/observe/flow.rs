@@ -149,8 +149,7 @@ fn ip(source: [u8; 16], destination: [u8; 16], version: u8) -> Ip {
 }
 
 fn mac(bytes: [u8; 6]) -> String {
-    let [a, b, c, d, e, f] = bytes;
-    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+    bytes.map(|byte| format!("{byte:02x}")).join(":")
 }
 
 /// The transport layer; `None` where there is no header of it.

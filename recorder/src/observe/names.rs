@@ -38,6 +38,6 @@ impl Names {
     /// The names of an address, the latest first.
     pub fn of(&mut self, address: IpAddr) -> Vec<String> {
         let names = self.0.get(&address);
-        names.map(|names| names.iter().map(|name| name.to_string()).collect()).unwrap_or_default()
+        names.map(|names| names.iter().map(ToString::to_string).collect()).unwrap_or_default()
     }
 }

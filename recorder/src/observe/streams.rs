@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use lookback_flow::proto::flow::{Dns, Http};
+use lookback_flow::proto::flow::Http;
 use lookback_recorder_ebpf::{Packet, Tuple};
 
 use super::{dns, http};
@@ -58,7 +58,7 @@ type Lookup = (Tuple, u16, String);
 /// The streams of a network namespace.
 #[derive(Debug)]
 pub struct Streams {
-    streams: Generations<Way, Stream>,
+    ways: Generations<Way, Stream>,
     lookups: Generations<Lookup, u64>,
     /// Datagrams by their bytes, to tell a second sight of one from another one.
     seen: Generations<(Tuple, u64), u64>,
@@ -66,7 +66,7 @@ pub struct Streams {
 
 impl Default for Streams {
     fn default() -> Self {
-        Self { streams: Generations::new(STREAMS), lookups: Generations::new(LOOKUPS), seen: Generations::new(LOOKUPS) }
+        Self { ways: Generations::new(STREAMS), lookups: Generations::new(LOOKUPS), seen: Generations::new(LOOKUPS) }
     }
 }
 
@@ -81,7 +81,7 @@ impl Streams {
         }
         let is_dns = [packet.tuple.source_port, packet.tuple.destination_port].contains(&DNS_PORT);
         let way = (packet.tuple, packet.vni);
-        let stream = self.streams.entry(way, Stream::default);
+        let stream = self.ways.entry(way, Stream::default);
         let Some(fresh) = stream.take(packet, payload) else { return Vec::new() };
         if !fresh {
             // A message begins that this one was waiting behind.
@@ -96,7 +96,7 @@ impl Streams {
             return told.collect();
         }
         let mut told = Vec::new();
-        while let Some((head, at)) = self.streams.entry(way, Stream::default).http() {
+        while let Some((head, at)) = self.ways.entry(way, Stream::default).http() {
             told.push(self.pair(way, head, at));
         }
         told
@@ -133,7 +133,7 @@ impl Streams {
         let http::Head { is_response, mut http, trace_id, .. } = head;
         let mut latency_ns = 0;
         if is_response {
-            let requests = self.streams.get(&(reversed(&way.0), way.1)).map(|stream| &mut stream.waiting);
+            let requests = self.ways.get(&(reversed(&way.0), way.1)).map(|stream| &mut stream.waiting);
             // An interim answer leaves its request waiting.
             let is_interim = (100..200).contains(&http.code) && http.code != 101;
             let request =
@@ -142,7 +142,7 @@ impl Streams {
                 latency_ns = at.saturating_sub(asked);
                 (http.method, http.url) = (method, url);
             }
-        } else if let Some(stream) = self.streams.get(&way) {
+        } else if let Some(stream) = self.ways.get(&way) {
             if stream.waiting.len() >= MOST_WAITING {
                 stream.waiting.pop_front();
             }
@@ -249,12 +249,6 @@ fn reversed(tuple: &Tuple) -> Tuple {
         destination_port: tuple.source_port,
         ..*tuple
     }
-}
-
-/// What Hubble tells of a DNS message.
-#[must_use]
-pub fn dns_of(message: &dns::Message) -> Dns {
-    message.dns.clone()
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Aggregator {
             if let Some(ResponseTypes::Flow(flow)) = &mut event.response_types {
                 flow.time = time;
                 flow.aggregate = Some(counts);
-                event.node_name = flow.node_name.clone();
+                event.node_name.clone_from(&flow.node_name);
             }
             events.push(event);
         }

@@ -192,10 +192,9 @@ impl RotatedFile {
                 renameat_with(CWD, &self.path, CWD, &backup, RenameFlags::NOREPLACE)
             };
             match moved {
-                Ok(()) => break,
+                // Done; or somebody moved it away.
+                Ok(()) | Err(rustix::io::Errno::NOENT) => break,
                 Err(rustix::io::Errno::EXIST) => at += Duration::milliseconds(1),
-                // Somebody moved it away.
-                Err(rustix::io::Errno::NOENT) => break,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -276,7 +275,7 @@ impl RotatedFile {
 
 /// Lines that have their end.
 fn count(lines: &[u8]) -> u64 {
-    lines.iter().filter(|b| **b == b'\n').count() as u64
+    memchr::memchr_iter(b'\n', lines).count() as u64
 }
 
 fn with_gz(path: &Path) -> PathBuf {

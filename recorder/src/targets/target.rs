@@ -30,7 +30,7 @@ pub const COMMIT_NS: i64 = 60_000_000_000;
 enum Sink {
     Stdout,
     File(RotatedFile),
-    Archive(ArchiveSink),
+    Archive(Box<ArchiveSink>),
 }
 
 /// A target that is written to.
@@ -68,7 +68,7 @@ impl OpenTarget {
                 RotatedFile::open(path, rotation.clone())
                     .with_context(|| format!("cannot write {}", path.display()))?,
             ),
-            Place::Archive(root) => Sink::Archive(ArchiveSink::open(root, node)?),
+            Place::Archive(root) => Sink::Archive(Box::new(ArchiveSink::open(root, node)?)),
         };
         let mut remarks = Vec::new();
         if let Sink::File(file) = &sink {
@@ -80,10 +80,8 @@ impl OpenTarget {
                 target.name
             ));
         }
-        let aggregator = match target.aggregates() {
-            true => Some((Aggregator::default(), FieldMask::new(&target.aggregate)?)),
-            false => None,
-        };
+        let aggregator =
+            if target.aggregates() { Some((Aggregator::default(), FieldMask::new(&target.aggregate)?)) } else { None };
         let interval = i64::try_from(target.interval_ns).unwrap_or(i64::MAX);
         Ok(Self {
             filters: Filters::new(&target.include, &target.exclude)?,

@@ -15,7 +15,7 @@ use serde_json::Value;
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Whether this machine allows it; said aloud where it does not.
-pub fn allowed() -> bool {
+pub(crate) fn allowed() -> bool {
     let root = rustix::process::geteuid().is_root();
     let missing = privileges::missing().map_or(true, |missing| !missing.is_empty());
     let has_ip = Command::new("ip").arg("netns").output().is_ok_and(|output| output.status.success());
@@ -26,14 +26,14 @@ pub fn allowed() -> bool {
     allowed
 }
 
-pub fn run(program: &str, arguments: &[&str]) -> Output {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Output {
     let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
 }
 
 /// Waits until something holds; half a minute is never.
-pub fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
     for _ in 0..3000 {
         if let Some(value) = holds() {
             return value;
@@ -44,13 +44,13 @@ pub fn wait_for<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A client and a server, each with an address, joined by a pair of interfaces: 10.99.0.1 and 10.99.0.2.
-pub struct Pair {
-    pub client: String,
-    pub server: String,
+pub(crate) struct Pair {
+    pub(crate) client: String,
+    pub(crate) server: String,
 }
 
 impl Pair {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = |what| format!("lb{}-{number}{what}", std::process::id());
         let pair = Self { client: name("c"), server: name("s") };
@@ -63,8 +63,8 @@ impl Pair {
         pair
     }
 
-    /// Joins them by one more pair of interfaces, with addresses 10.99.N.1 and .2, fd00:N::1 and ::2.
-    pub fn join(&self, name: &str, n: u8) {
+    /// Joins them by one more pair of interfaces, with addresses `10.99.N.1` and `.2`, `fd00:N::1` and `::2`.
+    pub(crate) fn join(&self, name: &str, n: u8) {
         run("ip", &["link", "add", name, "netns", &self.client, "type", "veth", "peer", name, "netns", &self.server]);
         for (namespace, last) in [(&self.client, 1), (&self.server, 2)] {
             run("ip", &["-n", namespace, "addr", "add", &format!("10.99.{n}.{last}/24"), "dev", name]);
@@ -74,7 +74,7 @@ impl Pair {
     }
 
     /// Runs something in a namespace, in a thread of its own.
-    pub fn within<T: Send + 'static>(
+    pub(crate) fn within<T: Send + 'static>(
         namespace: &str,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> std::thread::JoinHandle<T> {
@@ -95,13 +95,13 @@ impl Drop for Pair {
 }
 
 /// A recorder that runs.
-pub struct Recorder {
-    pub child: Child,
-    pub socket: PathBuf,
+pub(crate) struct Recorder {
+    pub(crate) child: Child,
+    pub(crate) socket: PathBuf,
 }
 
 /// A recorder to be run.
-pub fn recorder(arguments: &[&str]) -> Command {
+pub(crate) fn recorder(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lookback-recorder"));
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -109,7 +109,7 @@ pub fn recorder(arguments: &[&str]) -> Command {
 
 impl Recorder {
     /// Starts a recorder, and waits until it records.
-    pub fn start(namespace: &str, folder: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(namespace: &str, folder: &Path, arguments: &[&str]) -> Self {
         let socket = folder.join("status.sock");
         let path = socket.display().to_string();
         let common = ["record", "--netns", namespace, "--node-name", "node-a", "--quiet", "--socket", &path];
@@ -126,16 +126,16 @@ impl Recorder {
         started
     }
 
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         status::ask(&self.socket).unwrap()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Stops it, and answers what it said.
-    pub fn stop(self) -> String {
+    pub(crate) fn stop(self) -> String {
         self.signal(Signal::TERM);
         let output = self.child.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -145,7 +145,7 @@ impl Recorder {
 }
 
 /// The flows of a log.
-pub fn flows(path: &Path) -> Vec<Value> {
+pub(crate) fn flows(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let events =
         text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}")));

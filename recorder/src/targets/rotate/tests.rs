@@ -84,14 +84,14 @@ fn old_files_go_and_the_rest_is_compressed() {
 fn a_torn_line_is_put_aside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.log");
-    let long = "x".repeat(200_000);
-    fs::write(&path, format!("one\ntwo\n{long}")).unwrap();
+    let tail = "x".repeat(200_000);
+    fs::write(&path, format!("one\ntwo\n{tail}")).unwrap();
     let mut log = RotatedFile::open(&path, Rotation::default()).unwrap();
     assert_eq!(log.remarks.len(), 1, "{:?}", log.remarks);
     put(&mut log, &["three\n"], 0);
     drop(log);
     assert_eq!(text(&path), "one\ntwo\nthree\n");
-    assert_eq!(text(&folder.path().join("events.log.torn")), long);
+    assert_eq!(text(&folder.path().join("events.log.torn")), tail);
     // Nothing but a torn line; the first one is kept, too.
     fs::write(&path, "torn").unwrap();
     let log = RotatedFile::open(&path, Rotation::default()).unwrap();
@@ -152,7 +152,7 @@ proptest! {
                     file.push(line.clone());
                 }
             }
-            let (written, result) = log.write(lines.iter().map(|line| line.as_bytes()), at(0));
+            let (written, result) = log.write(lines.iter().map(String::as_bytes), at(0));
             result.unwrap();
             prop_assert_eq!(written, lines.len() as u64);
         }
