@@ -1,6 +1,7 @@
 //! Chores of the project that need code: `cargo xtask …`.
 
 mod bench;
+mod build_ebpf;
 mod docs;
 mod exporter_line;
 mod splitmix;
@@ -22,6 +23,12 @@ struct Xtask {
 enum Chore {
     /// Measure questions over a log of a given size
     Bench(bench::Args),
+    /// Build the recorder's programs for the kernel, or compare what is committed with its source
+    BuildEbpf {
+        /// Compare, and change nothing
+        #[arg(long)]
+        check: bool,
+    },
     /// Write the pages that are made from tables and headers, or compare them
     Docs(docs::Args),
     /// Make the logs under testdata/, or compare them
@@ -33,6 +40,7 @@ enum Chore {
 fn main() -> Result<()> {
     match Xtask::parse().chore {
         Chore::Bench(args) => bench::run(&args),
+        Chore::BuildEbpf { check } => build_ebpf::build(check),
         Chore::Docs(args) => docs::run(&args),
         Chore::Testdata(args) => testdata::run(&args),
         Chore::Synth(args) => synth::run(&args),

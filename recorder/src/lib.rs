@@ -1,0 +1,23 @@
+//! Lookback's recorder: what the kernel saw, as flows in Hubble's shape.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`record`] | a recording, from attaching to the balance |
+//! | [`kernel`] | programs, interfaces, namespaces, privileges: what touches the kernel |
+//! | [`observe`] | what the kernel tells → flows: connections, messages, names |
+//! | [`enrich`] | who is behind an address |
+//! | [`pipeline`] | events → rows |
+//! | [`targets`], [`writers`] | rows → files; a thread for each |
+//! | [`status`], [`probe`] | how it stands, what is possible |
+//! | [`generations`] | a map that forgets |
+
+pub mod enrich;
+pub mod generations;
+pub mod kernel;
+pub mod observe;
+pub mod pipeline;
+pub mod probe;
+pub mod record;
+pub mod status;
+pub mod targets;
+pub mod writers;
