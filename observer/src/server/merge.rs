@@ -132,8 +132,7 @@ impl Merge {
             let batch_rows = usize::try_from(batch_rows).unwrap_or_default();
             let Self { store, selection, columns, window, shift, .. } = self;
             let opened = Cursor::open(store, segment, selection, columns, *window, *shift, batch_rows);
-            let opened = opened.and_then(|mut cursor| Ok((cursor.fill()?, cursor)));
-            let (_, cursor) = opened.map_err(|error| store.failed(segment, error))?;
+            let cursor = opened.map_err(|error| store.failed(segment, error))?;
             if let Some(time) = cursor.time() {
                 let order = store.segments().get(segment).map_or(0, |segment| segment.order);
                 let free = self.cursors.iter().position(Option::is_none).unwrap_or(self.cursors.len());
@@ -155,6 +154,8 @@ impl Merge {
         let before = others.into_iter().chain(waiting).min();
         let Some(slot) = self.cursors.get_mut(at) else { return Ok(()) };
         let Some((segment, cursor)) = slot else { return Ok(()) };
+        // Of a file that was just opened only the time of its first message is known.
+        cursor.fill().map_err(|error| self.store.failed(*segment, error))?;
         loop {
             if time != self.place.time {
                 (self.place, self.again) = (Place { time, passed: 0 }, 0);

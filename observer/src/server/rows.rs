@@ -26,7 +26,9 @@ pub(crate) fn wanted(store: &Store, segment: usize, window: (i64, i64), selectio
 
 /// The messages of a file, some at a time.
 ///
-/// Where rows are filtered, the file is read in stretches of time that grow: the first ones that fit may be all that is wanted.
+/// Where rows are filtered, the file is read in stretches of time that grow: the first ones that fit may be all that is wanted. At
+/// first only the columns that are asked about are read, until it is known when the first row is that fits; of many files those
+/// that have later ones may never be read.
 pub(crate) struct Cursor {
     store: Arc<Store>,
     selection: Arc<Selection>,
@@ -49,6 +51,8 @@ pub(crate) struct Cursor {
     encoded: Encoded,
     /// The next message of these.
     row: usize,
+    /// The time of the first message, as long as nothing else is known of it.
+    first: Option<i64>,
 }
 
 /// Rows that the first stretch is likely to hold: those of a page, for less is not read.
@@ -138,13 +142,41 @@ impl Cursor {
             decoded: None,
             encoded: Encoded::default(),
             row: 0,
+            first: None,
         };
-        cursor.read(since)?;
+        match cursor.stretch {
+            Some(_) => cursor.find(since)?,
+            None => {
+                cursor.read(since, false)?;
+                cursor.fill()?;
+            }
+        }
         Ok(cursor)
     }
 
-    /// Reads the next stretch, which begins at a time.
-    fn read(&mut self, since: i64) -> Result<(), SegmentError> {
+    /// Finds the first row that fits, and the stretch that it is in, which is read once it is that row's turn.
+    fn find(&mut self, since: i64) -> Result<(), SegmentError> {
+        self.read(since, true)?;
+        loop {
+            while let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+                let batch = batch?;
+                let kept = self.selection.keep(&batch, &self.ids, self.window)?;
+                if let Some(row) = kept.set_indices().next() {
+                    self.first = times(&batch).get(row).copied();
+                    self.reader = None;
+                    return Ok(());
+                }
+            }
+            if self.window.1 >= self.until {
+                self.reader = None;
+                return Ok(());
+            }
+            self.read(self.window.1 + 1, true)?;
+        }
+    }
+
+    /// Begins to read the next stretch, which begins at a time; of its rows perhaps only what is asked about.
+    fn read(&mut self, since: i64, only_asked: bool) -> Result<(), SegmentError> {
         let Self { store, selection, segment, until, .. } = self;
         let last = store.segments().get(*segment).map_or(UNTIMED, Segment::last).min(*until);
         let end = match &mut self.stretch {
@@ -157,19 +189,32 @@ impl Cursor {
             None => *until,
         };
         self.window = (since, end);
+        self.reader = Some(self.reader(only_asked)?);
+        Ok(())
+    }
+
+    /// Reads the stretch.
+    fn reader(&self, only_asked: bool) -> Result<SegmentReader, SegmentError> {
+        let Self { store, selection, segment, .. } = self;
+        let wanted = wanted(store, *segment, self.window, selection);
+        if only_asked {
+            let reading = Reading { as_stored: true, ..Reading::default() };
+            return store.rows(*segment, &selection.asked(), &wanted, reading);
+        }
         let reading = Reading {
             batch_rows: Some(self.batch_rows),
             // Where most rows are sent anyway, they are read once.
             test: selection.has_filters().then(|| selection.test(self.window)).transpose()?,
             as_stored: true,
         };
-        let wanted = wanted(store, *segment, self.window, selection);
-        self.reader = Some(store.rows(*segment, &self.columns, &wanted, reading)?);
-        Ok(())
+        store.rows(*segment, &self.columns, &wanted, reading)
     }
 
     /// The time of the next message.
     pub(crate) fn time(&self) -> Option<i64> {
+        if self.first.is_some() {
+            return self.first;
+        }
         self.encoded.messages.get(self.row).map(|message| message.time)
     }
 
@@ -186,13 +231,16 @@ impl Cursor {
 
     /// Reads on, if all that was read is taken; false at the end.
     pub(crate) fn fill(&mut self) -> Result<bool, SegmentError> {
+        if self.first.take().is_some() {
+            self.reader = Some(self.reader(false)?);
+        }
         while self.row >= self.encoded.messages.len() {
             if self.decoded.is_some() {
                 self.encode()?;
             } else if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
                 self.decoded = self.decode(&batch?)?;
             } else if self.window.1 < self.until {
-                self.read(self.window.1 + 1)?;
+                self.read(self.window.1 + 1, false)?;
             } else {
                 return Ok(false);
             }
