@@ -93,7 +93,7 @@ pub struct Message {
     /// Columns that become 0 when the message is there and the field is not.
     pub zeros: Vec<(usize, ColumnId)>,
     names: HashMap<Box<str>, usize>,
-    numbers: HashMap<u32, usize>,
+    numbers: HashMap<u32, usize, ahash::RandomState>,
 }
 
 impl Message {
@@ -356,10 +356,10 @@ impl<'a> Builder<'a> {
             case,
             zeros: Vec::new(),
             names: HashMap::new(),
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
         });
         let mut fields = Vec::with_capacity(proto.field.len());
-        let (mut names, mut numbers, mut zeros) = (HashMap::new(), HashMap::new(), Vec::new());
+        let (mut names, mut numbers, mut zeros) = (HashMap::new(), HashMap::default(), Vec::new());
         for (position, field) in proto.field.iter().enumerate() {
             let number = u32::try_from(field.number()).unwrap_or_default();
             let kind = self.field(field, &join(path, field.name()), id)?;

@@ -5,6 +5,8 @@
 //!    merged), fields of newer versions (kept in `extra` as bytes).
 //! 2. A message that is not protobuf, or whose texts are not UTF-8, is an error and leaves no row.
 
+use std::borrow::Cow;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use prost::bytes::Buf;
 use prost::encoding::{WireType, decode_key, decode_varint};
@@ -44,15 +46,38 @@ pub struct Decoder {
 #[derive(Debug, Default)]
 struct Came<'a> {
     number: Option<u64>,
-    bytes: Vec<&'a [u8]>,
+    first: Option<&'a [u8]>,
+    more: Vec<&'a [u8]>,
 }
 
-impl Came<'_> {
+impl<'a> Came<'a> {
+    fn push(&mut self, bytes: &'a [u8]) {
+        if self.first.is_none() {
+            self.first = Some(bytes);
+        } else {
+            self.more.push(bytes);
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.first.iter().chain(&self.more).copied()
+    }
+
+    fn last(&self) -> Option<&'a [u8]> {
+        self.more.last().copied().or(self.first)
+    }
+
     /// Several messages for one field are one: their fields, one behind the other.
-    fn merged(&self) -> Vec<u8> {
-        self.bytes.concat()
+    fn merged(&self) -> Cow<'a, [u8]> {
+        match self.first {
+            Some(only) if self.more.is_empty() => Cow::Borrowed(only),
+            _ => self.all().collect::<Vec<_>>().concat().into(),
+        }
     }
 }
+
+/// Where something stands, for who has to tell: it is put together then.
+type Path<'a> = &'a dyn Fn() -> Box<str>;
 
 impl Decoder {
     #[must_use]
@@ -117,7 +142,7 @@ impl Decoder {
         came.resize_with(message.fields.len(), Came::default);
         let mut unknown = Vec::new();
         let mut member = None;
-        each_field(bytes, &message.path, |number, value, raw| {
+        each_field(bytes, &|| message.path.clone(), |number, value, raw| {
             let known = if id == ENVELOPE { self.envelope.exported(number) } else { Some(number) };
             let position = known.and_then(|number| message.by_number(number));
             match position.and_then(|position| Some((position, message.fields.get(position)?))) {
@@ -133,7 +158,7 @@ impl Decoder {
                     if let Some(slot) = came.get_mut(position) {
                         match value {
                             Wire::Number(number) => slot.number = Some(number),
-                            Wire::Bytes(bytes) => slot.bytes.push(bytes),
+                            Wire::Bytes(bytes) => slot.push(bytes),
                             Wire::Other => unknown.extend_from_slice(raw),
                         }
                     }
@@ -148,7 +173,7 @@ impl Decoder {
             self.extra.add(id, UNKNOWN, &format!("\"{}\"", BASE64_STANDARD.encode(&unknown)));
         }
         for (field, came) in message.fields.iter().zip(&came) {
-            let there = came.number.is_some() || !came.bytes.is_empty();
+            let there = came.number.is_some() || came.first.is_some();
             let path = || format!("{}.{}", message.path, field.name).into_boxed_str();
             match &field.kind {
                 FieldKind::Message(child) if there => {
@@ -164,17 +189,17 @@ impl Decoder {
                     self.scalar(*column, scalar, *wrapped, came, event, &path)?;
                 }
                 FieldKind::Texts(column) if there => {
-                    let texts = came.bytes.iter().map(|bytes| text(bytes, &path)).collect::<Result<Vec<_>, _>>()?;
+                    let texts = came.all().map(|bytes| text(bytes, &path)).collect::<Result<Vec<_>, _>>()?;
                     self.rows.texts(*column, texts);
                 }
                 FieldKind::Structs { column, members } if there => {
                     let structs: Vec<_> =
-                        came.bytes.iter().map(|bytes| self.item(members, bytes, &path)).collect::<Result<_, _>>()?;
+                        came.all().map(|bytes| self.item(members, bytes, &path)).collect::<Result<_, _>>()?;
                     self.rows.structs(*column, &structs);
                 }
                 FieldKind::Flags { column, names } if there => {
                     let mut set = 0u32;
-                    each_field(&came.merged(), &message.path, |number, value, _| {
+                    each_field(&came.merged(), &path, |number, value, _| {
                         if let (Some(flag), Wire::Number(value)) = (names.iter().position(|(n, _)| *n == number), value)
                         {
                             set = if value == 0 { set & !(1 << flag) } else { set | 1 << flag };
@@ -196,16 +221,16 @@ impl Decoder {
         wrapped: bool,
         came: &Came<'_>,
         event: &mut Event<'_>,
-        path: &dyn Fn() -> Box<str>,
+        path: Path<'_>,
     ) -> Result<(), Invalid> {
         match scalar {
             Scalar::Text => {
-                let Some(bytes) = came.bytes.last().filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
+                let Some(bytes) = came.last().filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
                 // Names that event and envelope share are kept until both are read, longer than these bytes.
                 event.set_text(column, text(bytes, path)?.to_owned().into(), &mut self.rows);
             }
             Scalar::Time => {
-                if came.bytes.is_empty() {
+                if came.first.is_none() {
                     return Ok(());
                 }
                 let Some(nanos) = timestamp(&came.merged(), path)? else {
@@ -229,9 +254,9 @@ impl Decoder {
                 }
             }
             Scalar::Bool | Scalar::U32 | Scalar::I32 | Scalar::U64 | Scalar::I64 => {
-                let value = if wrapped && !came.bytes.is_empty() {
+                let value = if wrapped && came.first.is_some() {
                     let mut inner = 0;
-                    each_field(&came.merged(), &path(), |number, value, _| {
+                    each_field(&came.merged(), path, |number, value, _| {
                         if let (1, Wire::Number(value)) = (number, value) {
                             inner = value;
                         }
@@ -249,15 +274,10 @@ impl Decoder {
         Ok(())
     }
 
-    fn item(
-        &mut self,
-        members: &[Member],
-        bytes: &[u8],
-        path: &dyn Fn() -> Box<str>,
-    ) -> Result<Vec<MemberValue>, Invalid> {
+    fn item(&mut self, members: &[Member], bytes: &[u8], path: Path<'_>) -> Result<Vec<MemberValue>, Invalid> {
         let mut values = vec![MemberValue::None; members.len()];
         let mut bad = None;
-        each_field(bytes, &path(), |number, value, _| {
+        each_field(bytes, path, |number, value, _| {
             let position = members.iter().position(|member| member.number == number);
             let Some((member, slot)) = position.and_then(|at| Some((members.get(at)?, values.get_mut(at)?))) else {
                 self.oddities.unknown_field(&path(), &format!("#{number}"));
@@ -290,8 +310,12 @@ enum Wire<'a> {
 }
 
 /// Calls back with each field's number, value and whole bytes.
-fn each_field<'a>(bytes: &'a [u8], path: &str, mut each: impl FnMut(u32, Wire<'a>, &'a [u8])) -> Result<(), Invalid> {
-    let short = || Invalid::Short(if path.is_empty() { "the message".into() } else { path.into() });
+fn each_field<'a>(
+    bytes: &'a [u8],
+    path: Path<'_>,
+    mut each: impl FnMut(u32, Wire<'a>, &'a [u8]),
+) -> Result<(), Invalid> {
+    let short = || Invalid::Short(Some(path()).filter(|path| !path.is_empty()).unwrap_or_else(|| "the message".into()));
     let mut rest = bytes;
     while !rest.is_empty() {
         let start = rest;
@@ -319,7 +343,7 @@ fn each_field<'a>(bytes: &'a [u8], path: &str, mut each: impl FnMut(u32, Wire<'a
     Ok(())
 }
 
-fn text<'a>(bytes: &'a [u8], path: &dyn Fn() -> Box<str>) -> Result<&'a str, Invalid> {
+fn text<'a>(bytes: &'a [u8], path: Path<'_>) -> Result<&'a str, Invalid> {
     std::str::from_utf8(bytes).map_err(|_| Invalid::Utf8(path()))
 }
 
@@ -335,9 +359,9 @@ fn low_bits(value: u64, scalar: &Scalar) -> i128 {
 }
 
 /// Nanoseconds since 1970; `None` when they do not fit.
-fn timestamp(bytes: &[u8], path: &dyn Fn() -> Box<str>) -> Result<Option<i64>, Invalid> {
+fn timestamp(bytes: &[u8], path: Path<'_>) -> Result<Option<i64>, Invalid> {
     let (mut seconds, mut nanos) = (0i64, 0i64);
-    each_field(bytes, &path(), |number, value, _| {
+    each_field(bytes, path, |number, value, _| {
         if let Wire::Number(value) = value {
             match number {
                 1 => seconds = value.cast_signed(),
@@ -350,9 +374,9 @@ fn timestamp(bytes: &[u8], path: &dyn Fn() -> Box<str>) -> Result<Option<i64>, I
 }
 
 /// An `Any` as JSON text; its value stays bytes, since its type is not known here.
-fn any(bytes: &[u8], path: &dyn Fn() -> Box<str>) -> Result<String, Invalid> {
+fn any(bytes: &[u8], path: Path<'_>) -> Result<String, Invalid> {
     let (mut type_url, mut value) = (&[][..], &[][..]);
-    each_field(bytes, &path(), |number, came, _| {
+    each_field(bytes, path, |number, came, _| {
         if let Wire::Bytes(bytes) = came {
             match number {
                 1 => type_url = bytes,
