@@ -7,7 +7,6 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use arrow::array::RecordBatch;
 use indicatif::ProgressBar;
 use lookback_flow::archive::ArchiveWriter;
 use lookback_flow::archive::content::{
@@ -18,7 +17,7 @@ use lookback_flow::archive::journal::ImportedInput;
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_flow::json::Wants;
 use lookback_flow::lines;
-use lookback_flow::rows::Projection;
+use lookback_flow::rows::{Projection, whole};
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
 
 use crate::cli;
@@ -244,16 +243,6 @@ impl Log<'_> {
 fn end(writer: &mut ArchiveWriter, told: &mut Told, origins: Vec<Origin>, content: Option<Content>) -> Result<()> {
     told.read.extend(origins.iter().cloned());
     Ok(writer.end_input(ImportedInput { origins, content })?)
-}
-
-/// A batch with every stored column, those that it lacks as NULL.
-fn whole(batch: &RecordBatch) -> Result<RecordBatch> {
-    let schema = &lookback_flow::schema::SCHEMA.arrow;
-    let column = |field: &arrow::datatypes::FieldRef| match batch.column_by_name(field.name()) {
-        Some(array) => array.clone(),
-        None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
-    };
-    Ok(RecordBatch::try_new(schema.clone(), schema.fields().iter().map(column).collect())?)
 }
 
 /// The word about files of a later version.

@@ -27,13 +27,7 @@ pub(crate) fn connect(server: &Server) -> Result<Client> {
     Ok(Client::connect(&address, &Options { tls, connect_timeout, ..Options::default() })?)
 }
 
-/// A moment as the API has it.
-pub(crate) fn timestamp(nanos: i64) -> Timestamp {
-    let seconds = nanos.div_euclid(1_000_000_000);
-    Timestamp { seconds, nanos: i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default() }
-}
-
-/// Likewise, as nanoseconds since 1970.
+/// A moment of the API as nanoseconds since 1970.
 pub(crate) fn nanoseconds(time: &Timestamp) -> i64 {
     time.seconds.saturating_mul(1_000_000_000).saturating_add(time.nanos.into())
 }

@@ -10,14 +10,14 @@ mod builder;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Field as ArrowField, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::columns::{COLUMNS, ColumnId};
 use crate::dictionary::unpacked;
-use crate::schema::arrow_field;
+use crate::schema::{SCHEMA, arrow_field};
 use builder::Builder;
 
 /// Which columns to decode; in the order of [`COLUMNS`].
@@ -394,4 +394,17 @@ impl Rows {
 fn identify(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&text.len().to_le_bytes());
     out.extend_from_slice(text.as_bytes());
+}
+
+/// A batch with every stored column, those that it lacks as NULL.
+///
+/// # Errors
+/// When a column has not the type of the schema.
+pub fn whole(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = &SCHEMA.arrow;
+    let column = |field: &FieldRef| match batch.column_by_name(field.name()) {
+        Some(array) => Arc::clone(array),
+        None => new_null_array(field.data_type(), batch.num_rows()),
+    };
+    RecordBatch::try_new(Arc::clone(schema), schema.fields().iter().map(column).collect())
 }

@@ -1,6 +1,7 @@
 //! Points in time as the exporter writes them: RFC 3339, UTC, with 0, 3, 6 or 9 digits of a second.
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike};
+use prost_types::Timestamp;
 
 const NANOS: i64 = 1_000_000_000;
 
@@ -79,6 +80,13 @@ pub fn rfc3339(nanos: i64) -> String {
     let mut out = String::with_capacity(30);
     write_rfc3339(&mut out, nanos);
     out
+}
+
+/// A moment as protobuf has it, given in nanoseconds since 1970.
+#[must_use]
+pub fn timestamp(nanos: i64) -> Timestamp {
+    let part = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
+    Timestamp { seconds: nanos.div_euclid(1_000_000_000), nanos: part }
 }
 
 #[cfg(test)]

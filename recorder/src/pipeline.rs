@@ -13,6 +13,7 @@ use lookback_flow::proto::flow::{
 use lookback_flow::proto::observer::{ExportEvent, export_event::ResponseTypes};
 use lookback_flow::protobuf::Decoder;
 use lookback_flow::rows::Projection;
+use lookback_flow::time::timestamp;
 use lookback_recorder_ebpf::{Packet, kind};
 use prost::Message as _;
 
@@ -23,7 +24,6 @@ use crate::observe::reasons::{PREFIX, nearest};
 use crate::observe::streams::{Message, Streams};
 use crate::observe::track::{Connections, Tracked};
 use crate::observe::{dns, http};
-use crate::targets::aggregate::timestamp;
 
 /// Hubble's number of L7 events.
 const L7: i32 = 129;

@@ -24,14 +24,15 @@ use lookback_flow::archive::journal::ImportedInput;
 use lookback_flow::proto::observer::GetFlowsRequest;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::Origin;
-use lookback_flow::time::rfc3339;
+use lookback_flow::time::{rfc3339, timestamp};
+use lookback_observer::client::Client;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::recent::Recent;
 use crate::cli;
 use crate::observe::moment;
 use crate::render::{grouped, plural, terminal};
-use crate::server::{connect, timestamp};
+use crate::server::connect;
 use crate::session::Outcome;
 
 /// How far events of one node may be behind those of another.
@@ -57,7 +58,7 @@ pub(super) fn run(args: &cli::Import) -> Result<Outcome> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     // Who cannot reach it at all learns that before anything is made.
-    connect(&args.server)?;
+    let client = connect(&args.server)?;
     let writer = ArchiveWriter::open(&args.output)?;
     let recent = Recent::of_archive(&args.output, OVERLAP)?;
     let progress = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);
@@ -66,6 +67,7 @@ pub(super) fn run(args: &cli::Import) -> Result<Outcome> {
     }
     let mut recording = Recording {
         args,
+        client: Some(client),
         since,
         every: Duration::from_nanos(u64::try_from(every)?),
         stop,
@@ -90,6 +92,8 @@ pub(super) fn run(args: &cli::Import) -> Result<Outcome> {
 /// A recording that goes on.
 struct Recording<'a> {
     args: &'a cli::Import,
+    /// The first connection, until it is used.
+    client: Option<Client>,
     since: Option<i64>,
     every: Duration,
     stop: Arc<AtomicBool>,
@@ -129,7 +133,7 @@ impl Recording<'_> {
                     has_come = true;
                     self.take(&came)?
                 }
-                // Who cannot reach it at all learns that at once.
+                // Who is refused at the beginning learns that at once.
                 Err(error) if !has_come => return Err(error),
                 Err(error) => Some(error),
             };
@@ -164,7 +168,7 @@ impl Recording<'_> {
         let since = self.recent.expect();
         // Without a time a server that is followed tells only what is still to come.
         let since = since.or(self.since).unwrap_or_default();
-        let client = connect(&self.args.server)?;
+        let client = self.client.take().map_or_else(|| connect(&self.args.server), Ok)?;
         let request = GetFlowsRequest {
             since: Some(timestamp(since)),
             follow: !self.args.no_follow,

@@ -8,6 +8,7 @@ use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::mask::FieldMask;
 use lookback_flow::proto::observer::{GetAgentEventsRequest, GetDebugEventsRequest, GetFlowsRequest};
+use lookback_flow::time::timestamp;
 use lookback_flow::view::View;
 use lookback_observer::client::{Batches, Client};
 
@@ -17,7 +18,7 @@ use super::print::{Events, Style};
 use super::printer::{Keep, Printer};
 use super::read::columns;
 use crate::cli::Server;
-use crate::server::{connect, timestamp};
+use crate::server::connect;
 
 /// Events that are asked for when nothing says how many, as the hubble CLI has it.
 const SOME: u64 = 20;

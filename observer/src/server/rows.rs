@@ -177,7 +177,7 @@ impl Cursor {
 
     /// Begins to read the next stretch, which begins at a time; of its rows perhaps only what is asked about.
     fn read(&mut self, since: i64, only_asked: bool) -> Result<(), SegmentError> {
-        let Self { store, selection, segment, until, .. } = self;
+        let Self { store, segment, until, .. } = self;
         let last = store.segments().get(*segment).map_or(UNTIMED, Segment::last).min(*until);
         let end = match &mut self.stretch {
             Some(stretch) => {

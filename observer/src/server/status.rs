@@ -9,8 +9,8 @@ use lookback_flow::proto::observer::{Namespace, Node, ServerStatusResponse, Tls}
 use lookback_flow::proto::relay::NodeState;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Reading, SegmentError, Wanted};
+use lookback_flow::time::timestamp;
 use lookback_flow::view::View;
-use prost_types::Timestamp;
 
 use super::clock::Speed;
 use super::selection::UNTIMED;
@@ -97,11 +97,6 @@ impl Serving {
         };
         nodes.map(node).collect()
     }
-}
-
-fn timestamp(nanos: i64) -> Timestamp {
-    let nanos_of_second = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
-    Timestamp { seconds: nanos.div_euclid(1_000_000_000), nanos: nanos_of_second }
 }
 
 /// The namespaces of sources and destinations, by cluster and name; all files are read for that once.

@@ -10,6 +10,7 @@ use lookback_flow::mask::FieldMask;
 use lookback_flow::proto::flow::Aggregate;
 use lookback_flow::proto::observer::{ExportEvent, export_event::ResponseTypes};
 use lookback_flow::protobuf::encode_row;
+use lookback_flow::time::timestamp;
 use lookback_flow::view::View;
 use prost::Message as _;
 use prost_types::Timestamp;
@@ -86,11 +87,4 @@ impl Aggregator {
         events.sort_by_key(|event| event.time.map(|time| (time.seconds, time.nanos)));
         Ok(events)
     }
-}
-
-/// A moment as protobuf has it.
-#[must_use]
-pub fn timestamp(nanos: i64) -> Timestamp {
-    let part = i32::try_from(nanos.rem_euclid(1_000_000_000)).unwrap_or_default();
-    Timestamp { seconds: nanos.div_euclid(1_000_000_000), nanos: part }
 }

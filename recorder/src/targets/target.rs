@@ -3,16 +3,15 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::compute::{filter_record_batch, nullif};
-use arrow::datatypes::SchemaRef;
 use chrono::{DateTime, Utc};
 use lookback_flow::columns::ColumnId;
 use lookback_flow::filter::Filters;
 use lookback_flow::json;
 use lookback_flow::mask::FieldMask;
 use lookback_flow::protobuf::Decoder;
-use lookback_flow::rows::Projection;
+use lookback_flow::rows::{Projection, whole};
 use lookback_flow::view::View;
 use prost::Message as _;
 
@@ -291,19 +290,4 @@ fn masked(batch: &RecordBatch, mask: &FieldMask, paths: &[String]) -> anyhow::Re
     let columns = columns.collect::<Result<Vec<ArrayRef>, _>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(masked.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
-}
-
-/// A batch with every stored column.
-fn whole(batch: &RecordBatch) -> anyhow::Result<RecordBatch> {
-    let schema: SchemaRef = Projection::all().schema();
-    if batch.num_columns() == schema.fields().len() {
-        return Ok(batch.clone());
-    }
-    let columns = schema.fields().iter().map(|field| {
-        let own = batch.column_by_name(field.name()).cloned();
-        own.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
-    });
-    let columns: Vec<ArrayRef> = columns.collect();
-    debug_assert!(columns.iter().all(|column| column.len() == batch.num_rows()));
-    Ok(RecordBatch::try_new(schema, columns)?)
 }
