@@ -172,55 +172,87 @@ pub(crate) fn unpacked_column(array: &ArrayRef) -> Result<ArrayRef, ArrowError> 
     }
 }
 
-/// The field of a column of lists of texts whose lists are numbered; any other as it is.
-pub(crate) fn numbered_field(field: Field) -> Field {
-    match field.data_type() {
-        DataType::List(item) if *item.data_type() == DataType::Utf8 => {
-            let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(field.data_type().clone()));
-            field.with_data_type(kind)
-        }
-        _ => field,
+/// Whether the items of lists are texts, or small messages of texts: such lists come again and again.
+pub(crate) fn is_of_texts(item: &Field) -> bool {
+    match item.data_type() {
+        DataType::Struct(members) => members.iter().all(|member| *member.data_type() == DataType::Utf8),
+        item => *item == DataType::Utf8,
     }
+}
+
+/// The field of a column of lists of texts, whose lists are numbered; any other as it is.
+pub(crate) fn numbered_field(field: Field) -> Field {
+    if matches!(field.data_type(), DataType::List(item) if is_of_texts(item)) {
+        let kind = DataType::Dictionary(Box::new(DataType::Int32), Box::new(field.data_type().clone()));
+        return field.with_data_type(kind);
+    }
+    field
+}
+
+/// The type of the items of numbered lists in which texts are numbered, too.
+pub(crate) fn numbered_items(item: &Field) -> Field {
+    let names = || DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    match item.data_type() {
+        DataType::Struct(members) => {
+            let members = members.iter().map(|member| member.as_ref().clone().with_data_type(names()));
+            item.clone().with_data_type(DataType::Struct(members.collect()))
+        }
+        _ => item.clone().with_data_type(names()),
+    }
+}
+
+/// Stands for a list's item that is a message, but NULL.
+const NO_ITEM: i32 = -2;
+
+/// The numbers of items, as many for each as its texts are; `None` if they are not numbered.
+fn item_numbers(items: &ArrayRef) -> Option<(usize, Cow<'_, [i32]>)> {
+    let numbers = |texts: &ArrayRef| Some(texts.as_dictionary_opt::<Int32Type>()?.keys().clone());
+    if let Some(items) = items.as_dictionary_opt::<Int32Type>() {
+        let numbers = match items.keys().nulls() {
+            None => Cow::Borrowed(&**items.keys().values()),
+            Some(_) => items.keys().iter().map(|item| item.unwrap_or(NONE)).collect(),
+        };
+        return Some((1, numbers));
+    }
+    let items = items.as_struct_opt()?;
+    let members = items.columns().iter().map(numbers).collect::<Option<Vec<_>>>()?;
+    let number = |item| {
+        let number = move |member: &Int32Array| if member.is_valid(item) { member.value(item) } else { NONE };
+        members.iter().map(move |member| if items.is_valid(item) { number(member) } else { NO_ITEM })
+    };
+    Some((members.len(), (0..items.len()).flat_map(number).collect()))
 }
 
 /// Numbers lists; those of texts that are numbered themselves are told apart by these numbers.
 pub(crate) fn numbered_lists(lists: &ListArray, kind: &DataType) -> Result<ArrayRef, ArrowError> {
-    let Some(items) = lists.values().as_dictionary_opt::<Int32Type>() else {
+    let Some((width, numbers)) = item_numbers(lists.values()) else {
         let all: Int32Array = (0..lists.len()).map(|row| lists.is_valid(row).then(|| number(row))).collect();
         let values = arrow::compute::cast(lists, kind)?;
         return Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(all, values)?));
-    };
-    let numbers: Cow<'_, [i32]> = match items.keys().nulls() {
-        None => Cow::Borrowed(items.keys().values()),
-        Some(_) => items.keys().iter().map(|item| item.unwrap_or(NONE)).collect(),
     };
     let mut known: HashMap<&[i32], i32, ahash::RandomState> = HashMap::with_hasher(hasher());
     let mut rows: Vec<i32> = Vec::new();
     let mut before: Option<(&[i32], i32)> = None;
     let list = |(row, offsets): (usize, &[i32])| {
         let &[start, end] = offsets else { return None };
-        let items = numbers.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)?;
+        let items = numbers.get(width * usize::try_from(start).ok()?..width * usize::try_from(end).ok()?)?;
         lists.is_valid(row).then_some(items)
     };
-    let keys: Int32Array = lists
-        .value_offsets()
-        .windows(2)
-        .enumerate()
-        .map(|offsets| {
-            let items = list(offsets)?;
-            if let Some((same, key)) = before
-                && same == items
-            {
-                return Some(key);
-            }
-            let key = *known.entry(items).or_insert_with(|| {
-                rows.push(number(offsets.0));
-                number(rows.len() - 1)
-            });
-            before = Some((items, key));
-            Some(key)
-        })
-        .collect();
+    let number_of = |offsets: (usize, &[i32])| {
+        let items = list(offsets)?;
+        if let Some((same, key)) = before
+            && same == items
+        {
+            return Some(key);
+        }
+        let key = *known.entry(items).or_insert_with(|| {
+            rows.push(number(offsets.0));
+            number(rows.len() - 1)
+        });
+        before = Some((items, key));
+        Some(key)
+    };
+    let keys: Int32Array = lists.value_offsets().windows(2).enumerate().map(number_of).collect();
     let distinct = arrow::compute::take(lists, &Int32Array::from(rows), None)?;
     Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, arrow::compute::cast(&distinct, kind)?)?))
 }

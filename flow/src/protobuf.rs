@@ -10,7 +10,7 @@ mod encoder;
 
 pub use decode::{Decoder, Invalid};
 pub use encode::{encode_row, encode_row_of};
-pub use encoder::Encoder;
+pub use encoder::{Encoder, Layout};
 
 /// The numbers of the bodies in `observer.ExportEvent`.
 const BODIES: std::ops::RangeInclusive<u32> = 1..=5;

@@ -140,6 +140,20 @@ pub enum FieldKind {
     Any(ColumnId),
 }
 
+impl FieldKind {
+    /// The column of a field that is no message with columns of its own.
+    pub(crate) fn column(&self) -> Option<ColumnId> {
+        match self {
+            Self::Message(_) => None,
+            Self::Scalar { column, .. }
+            | Self::Texts(column)
+            | Self::Structs { column, .. }
+            | Self::Flags { column, .. }
+            | Self::Any(column) => Some(*column),
+        }
+    }
+}
+
 /// A member of a small message in a list; in the order of the Arrow struct's fields.
 #[derive(Debug)]
 pub struct Member {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use arrow::array::Array as _;
+
 use crate::columns::ColumnId;
 use crate::rows::Rows;
 use crate::schema::{FieldKind, MessageId, SCHEMA, presence_bit};
@@ -148,7 +150,7 @@ pub(crate) struct Row<'a> {
 
 impl<'a> Row<'a> {
     pub(crate) fn new(view: &'a View<'a>, row: usize) -> Self {
-        let presence = view.number(SETTLED.messages, row).and_then(|bits| u64::try_from(bits).ok());
+        let presence = view.numbers(SETTLED.messages).and_then(|bits| bits.get(row));
         Self { view, at: row, presence }
     }
 
@@ -191,11 +193,6 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// Whether the event itself, not only its envelope, names a node.
-    pub(crate) fn has_node_name(&self) -> bool {
-        self.has_bit(SETTLED.bits.flow_node_name)
-    }
-
     /// The text of a field; node names are shared by event and envelope.
     pub(crate) fn text(&self, column: ColumnId) -> Option<&'a str> {
         let bits = &SETTLED.bits;
@@ -217,7 +214,8 @@ impl<'a> Row<'a> {
     /// The time of a field, in nanoseconds; the event's and the envelope's are shared.
     pub(crate) fn time(&self, column: ColumnId) -> Option<i64> {
         let bits = &SETTLED.bits;
-        let value = |column| self.view.number(column, self.at).and_then(|nanos| i64::try_from(nanos).ok());
+        let times = |column| self.view.times(column).filter(|times| times.is_valid(self.at));
+        let value = |column| times(column).map(|times| times.value(self.at));
         if column == SETTLED.time {
             value(column).filter(|_| self.has_bit(bits.flow_time))
         } else if column == SETTLED.envelope_time {

@@ -48,17 +48,25 @@ pub(crate) enum Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// The bits of a row's number as 64 of them; 0 where there is none.
-    pub(crate) fn value(self, row: usize) -> u64 {
+    /// The bits of a row's number as 64 of them.
+    #[inline]
+    pub(crate) fn get(self, row: usize) -> Option<u64> {
         match self {
-            Self::Bool(values) if values.is_valid(row) => values.value(row).into(),
-            Self::I32(values) if values.is_valid(row) => i64::from(values.value(row)).cast_unsigned(),
-            Self::U32(values) if values.is_valid(row) => values.value(row).into(),
-            Self::I64(values) if values.is_valid(row) => values.value(row).cast_unsigned(),
-            Self::U64(values) if values.is_valid(row) => values.value(row),
-            _ => 0,
+            Self::Bool(values) => values.is_valid(row).then(|| values.value(row).into()),
+            Self::I32(values) => values.is_valid(row).then(|| i64::from(values.value(row)).cast_unsigned()),
+            Self::U32(values) => values.is_valid(row).then(|| values.value(row).into()),
+            Self::I64(values) => values.is_valid(row).then(|| values.value(row).cast_unsigned()),
+            Self::U64(values) => values.is_valid(row).then(|| values.value(row)),
         }
     }
+}
+
+/// How values stand in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Numbered,
+    Numbers,
+    Other,
 }
 
 /// A batch has a column of another type than the schema says.
@@ -126,6 +134,15 @@ impl<'a> View<'a> {
         self.values(id).is_some()
     }
 
+    /// How values stand in a column, if the batch has it.
+    pub(crate) fn form(&self, id: ColumnId) -> Option<Form> {
+        Some(match self.values(id)? {
+            _ if self.numbered(id).is_some() => Form::Numbered,
+            _ if self.numbers(id).is_some() => Form::Numbers,
+            _ => Form::Other,
+        })
+    }
+
     /// A column of numbers or flags.
     pub(crate) fn numbers(&self, id: ColumnId) -> Option<Numbers<'a>> {
         Some(match self.values(id)? {
@@ -136,6 +153,11 @@ impl<'a> View<'a> {
             Values::U64(values) => Numbers::U64(values),
             _ => return None,
         })
+    }
+
+    /// A column of times.
+    pub(crate) fn times(&self, id: ColumnId) -> Option<&'a TimestampNanosecondArray> {
+        if let Values::Time(values) = self.values(id)? { Some(values) } else { None }
     }
 
     /// A column whose values are numbered: texts, or lists.

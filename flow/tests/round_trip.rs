@@ -4,6 +4,8 @@
 
 mod reference;
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use lookback_flow::columns::{COLUMNS, ColumnId};
@@ -134,9 +136,10 @@ fn many_rows_are_encoded_as_each_is() {
     let some = Projection::of(["time", "kind", "messages", "source_labels", "verdict", "tcp_flags", "http_headers"]);
     for batches in [vec![batch], numbered, read(&Projection::all(), false), read(&some, true)] {
         for envelope in [Envelope::Flows, Envelope::AgentEvents, Envelope::DebugEvents] {
-            let mut encoder = protobuf::Encoder::new(envelope);
+            let mut layout = None;
             for batch in &batches {
                 let view = View::new(batch).unwrap();
+                let encoder = protobuf::Encoder::new(envelope, &view, batch.num_rows(), layout.as_ref());
                 let (mut each, mut ends, mut expected) = (Vec::new(), Vec::new(), Vec::new());
                 for row in 0..batch.num_rows() {
                     protobuf::encode_row_of(envelope, &view, row, &mut each);
@@ -149,6 +152,7 @@ fn many_rows_are_encoded_as_each_is() {
                 });
                 assert_eq!(expected, ends);
                 assert_eq!(found, each);
+                layout = Some(Arc::clone(encoder.layout()));
             }
         }
     }

@@ -80,6 +80,9 @@ fn invalid(error: prost::DecodeError) -> Status {
     Status::invalid_argument(format!("the request is no message of Hubble's API: {error}"))
 }
 
+/// Bytes that are handed to the connection at a time.
+const BUFFER: usize = 64 * 1024;
+
 /// Writes messages of one type and reads those of another.
 #[derive(Debug)]
 pub(crate) struct Codec<W, R>(PhantomData<(W, R)>);
@@ -117,7 +120,8 @@ impl<W: Wire> Encoder for Writer<W> {
     }
 
     fn buffer_settings(&self) -> BufferSettings {
-        BufferSettings::default()
+        // Flows come by the thousand, and a buffer that grows is copied each time.
+        BufferSettings::new(BUFFER, BUFFER - BUFFER / 8)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{UInt32Type, UInt64Type};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::{WireType, encode_varint, encoded_len_varint};
 
 use super::{BYTES, Envelope, UNKNOWN};
 use crate::extra::{Kept, kept};
@@ -28,18 +28,31 @@ pub fn encode_row_of(envelope: Envelope, view: &View<'_>, row: usize, out: &mut 
 }
 
 fn message(row: &Row<'_>, extra: &[Kept<'_>], id: MessageId, envelope: Envelope, out: &mut Vec<u8>) {
-    for field in &SCHEMA.message(id).fields {
-        let Some(number) = number_in(envelope, id, field) else { continue };
-        match field.kind {
-            FieldKind::Message(child) => {
-                if row.present(child) {
-                    nested(number, 1, out, |out| message(row, extra, child, envelope, out));
-                }
-            }
-            _ => value(row, &field.kind, number, out),
+    for of in &SCHEMA.message(id).fields {
+        if let Some(number) = number_in(envelope, id, of) {
+            field(row, extra, of, number, envelope, out);
         }
     }
     unknown(extra, id, out);
+}
+
+/// Writes a field, if the row has it.
+pub(super) fn field(
+    row: &Row<'_>,
+    extra: &[Kept<'_>],
+    field: &Field,
+    number: u32,
+    envelope: Envelope,
+    out: &mut Vec<u8>,
+) {
+    match field.kind {
+        FieldKind::Message(id) => {
+            if row.present(id) {
+                nested(number, 1, out, |out| message(row, extra, id, envelope, out));
+            }
+        }
+        _ => value(row, &field.kind, number, out),
+    }
 }
 
 /// The number of a field of a message; `None` if the envelope has none for it.
@@ -62,20 +75,11 @@ pub(super) fn value(row: &Row<'_>, kind: &FieldKind, number: u32, out: &mut Vec<
             }
         }
         FieldKind::Scalar { column, wrapped, .. } => {
-            if let Some(found) = row.number(*column, *wrapped) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "two's complement is wanted"
-                )]
-                let found = found as u64;
-                if !*wrapped {
-                    varint(number, found, out);
-                } else if found == 0 {
-                    nested(number, 1, out, |_| ());
-                } else {
-                    nested(number, 1, out, |out| varint(1, found, out));
-                }
+            match (wrapped, view.numbers(*column).and_then(|numbers| numbers.get(at))) {
+                (_, None) | (false, Some(0)) => {}
+                (false, Some(found)) => varint(number, found, out),
+                (true, Some(0)) => nested(number, 1, out, |_| ()),
+                (true, Some(found)) => nested(number, 1, out, |out| varint(1, found, out)),
             }
         }
         FieldKind::Flags { column, .. } | FieldKind::Any(column) => {
@@ -143,22 +147,34 @@ pub(super) fn unknown(extra: &[Kept<'_>], id: MessageId, out: &mut Vec<u8>) {
 }
 
 pub(super) fn varint(number: u32, value: u64, out: &mut Vec<u8>) {
-    encode_key(number, WireType::Varint, out);
-    encode_varint(value, out);
+    key(number, WireType::Varint, out);
+    plain_varint(value, out);
 }
 
-fn bytes(number: u32, value: &[u8], out: &mut Vec<u8>) {
-    encode_key(number, WireType::LengthDelimited, out);
-    encode_varint(value.len() as u64, out);
+fn key(number: u32, kind: WireType, out: &mut Vec<u8>) {
+    plain_varint(u64::from(number << 3) | kind as u64, out);
+}
+
+fn plain_varint(value: u64, out: &mut Vec<u8>) {
+    match u8::try_from(value) {
+        // Most are short, and prost's loop is slow for these.
+        Ok(byte) if byte < 0x80 => out.push(byte),
+        _ => encode_varint(value, out),
+    }
+}
+
+pub(super) fn bytes(number: u32, value: &[u8], out: &mut Vec<u8>) {
+    key(number, WireType::LengthDelimited, out);
+    plain_varint(value.len() as u64, out);
     out.extend_from_slice(value);
 }
 
 /// A message in its place: its length is written before it once that is known. Room is left for a length that takes so many
 /// bytes; another one moves the message.
 pub(super) fn nested(number: u32, room: usize, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
-    encode_key(number, WireType::LengthDelimited, out);
+    key(number, WireType::LengthDelimited, out);
     let at = out.len();
-    out.resize(at + room, 0);
+    (0..room).for_each(|_| out.push(0));
     write(out);
     let end = out.len();
     let length = end - at - room;
@@ -175,7 +191,7 @@ pub(super) fn nested(number: u32, room: usize, out: &mut Vec<u8>, write: impl Fn
     }
 }
 
-fn timestamp(nanos: i64, out: &mut Vec<u8>) {
+pub(super) fn timestamp(nanos: i64, out: &mut Vec<u8>) {
     let (seconds, rest) = (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000));
     if seconds != 0 {
         varint(1, seconds.cast_unsigned(), out);

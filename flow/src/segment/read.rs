@@ -12,14 +12,15 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnDescPtr;
 
 use super::filter::{RowTest, row_filter};
 use super::layout::{UUID, UUID_TEXT, join, known};
 use super::prune::{Pruner, is_numbered};
 use super::{SegmentError, SegmentInfo, Wanted};
-use crate::dictionary::{numbered_field, numbered_lists};
+use crate::dictionary::{is_of_texts, numbered_field, numbered_items, numbered_lists};
 use crate::guard::guarded;
 use crate::rows::Projection;
 
@@ -169,14 +170,17 @@ impl SegmentFile {
     /// A field as it is read with least effort.
     fn stored(&self, field: Field) -> Field {
         let leaves = self.metadata().file_metadata().schema_descr().columns();
-        let leaf = leaves.iter().position(|leaf| leaf.path().string() == *field.name());
-        let is_numbered = |group: &RowGroupMetaData| leaf.is_none_or(|leaf| is_numbered(group.column(leaf)));
+        let of_field = |leaf: &ColumnDescPtr| leaf.path().parts().first() == Some(field.name());
+        let leaves: Vec<usize> = (0..).zip(leaves).filter(|(_, leaf)| of_field(leaf)).map(|(at, _)| at).collect();
+        let groups = self.metadata().row_groups();
+        let is_numbered = groups.iter().all(|group| leaves.iter().all(|leaf| is_numbered(group.column(*leaf))));
         match field.data_type() {
-            DataType::Dictionary(_, values) if !self.metadata().row_groups().iter().all(is_numbered) => {
+            DataType::Dictionary(_, values) if !is_numbered => {
                 let values = values.as_ref().clone();
                 field.with_data_type(values)
             }
-            _ => numbered_field(field),
+            DataType::List(_) if is_numbered => numbered_field(field),
+            _ => field,
         }
     }
 
@@ -226,22 +230,29 @@ pub(super) struct Columns {
     as_stored: bool,
 }
 
-/// Whether a column has no value in a row group. Lists without items count as none there, and are not told apart.
+/// Whether a column has no value in a row group.
 fn is_null(group: &RowGroupMetaData, file: &ArrowSchema, position: usize) -> bool {
     let Some(field) = file.fields().get(position).filter(|field| field.name() != UUID) else { return false };
-    let column = group.columns().iter().find(|column| column.column_path().string() == *field.name());
-    let nulls = column.and_then(|column| column.statistics()?.null_count_opt());
-    nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
+    let mut leaves = group.columns().iter().filter(|leaf| leaf.column_path().parts().first() == Some(field.name()));
+    let is_null = |leaf: &ColumnChunkMetaData| {
+        let is_list = matches!(field.data_type(), DataType::List(_));
+        // Lists without items have no values either: the levels tell them from lists that are NULL.
+        let nulls = match leaf.definition_level_histogram() {
+            Some(levels) => levels.values().first().copied(),
+            None if is_list => None,
+            None => leaf.statistics().and_then(|statistics| statistics.null_count_opt()?.try_into().ok()),
+        };
+        nulls == Some(group.num_rows())
+    };
+    leaves.next().is_some_and(is_null)
 }
 
 /// How a column is to be read: as dictionary where the batch has one, else as it stands there.
 fn hinted(field: &Field, wanted: Option<&Field>) -> Field {
     match (wanted.map(Field::data_type), field.data_type()) {
         (Some(kind @ DataType::Dictionary(..)), DataType::Utf8) => field.clone().with_data_type(kind.clone()),
-        (Some(DataType::Dictionary(..)), DataType::List(item)) if *item.data_type() == DataType::Utf8 => {
-            let names = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            let item = item.as_ref().clone().with_data_type(names);
-            field.clone().with_data_type(DataType::List(Arc::new(item)))
+        (Some(DataType::Dictionary(..)), DataType::List(item)) if is_of_texts(item) => {
+            field.clone().with_data_type(DataType::List(Arc::new(numbered_items(item))))
         }
         _ => field.clone(),
     }

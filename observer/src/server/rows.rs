@@ -1,17 +1,15 @@
 //! The rows of one file, ready to be sent.
 
+mod source;
+
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, TimestampNanosecondType, UInt64Type};
-use lookback_flow::columns::ColumnId;
-use lookback_flow::protobuf::Encoder;
 use lookback_flow::rows::Projection;
-use lookback_flow::schema::presence_bit;
 use lookback_flow::segment::{Reading, SegmentError, SegmentReader, Wanted};
 use lookback_flow::view::View;
 
+pub(crate) use self::source::times;
+use self::source::{Ahead, Decoded, Source};
 use super::selection::{Ids, Selection, UNTIMED};
 use super::store::{Segment, Store};
 
@@ -35,8 +33,7 @@ pub(crate) struct Cursor {
     columns: Projection,
     segment: usize,
     batch_rows: usize,
-    reader: Option<SegmentReader>,
-    encoder: Encoder,
+    source: Option<Ahead>,
     ids: Ids,
     /// The stretch that is read.
     window: (i64, i64),
@@ -68,18 +65,10 @@ fn first_stretch(segment: &Segment) -> i64 {
 }
 
 /// Fewest and most rows that are encoded at a time: a request may want a few of many.
-const ENCODED: (usize, usize) = (32, 1024);
+const ENCODED: (usize, usize) = (32, 512);
 
 /// Bytes of messages after which no more are added.
 pub(crate) const BYTES: usize = 1 << 20;
-
-/// Rows that are sent, with the archive's own times.
-struct Decoded {
-    batch: RecordBatch,
-    times: Vec<i64>,
-    /// Rows that were encoded.
-    done: usize,
-}
 
 /// Messages, one behind the other.
 #[derive(Debug, Default)]
@@ -132,8 +121,7 @@ impl Cursor {
             columns: columns.clone(),
             segment,
             batch_rows,
-            reader: None,
-            encoder: Encoder::new(selection.envelope),
+            source: None,
             ids: Ids::new()?,
             window: (since, since),
             until,
@@ -147,7 +135,8 @@ impl Cursor {
         match cursor.stretch {
             Some(_) => cursor.find(since)?,
             None => {
-                cursor.read(since, false)?;
+                cursor.next_stretch(since);
+                cursor.read()?;
                 cursor.fill()?;
             }
         }
@@ -156,27 +145,25 @@ impl Cursor {
 
     /// Finds the first row that fits, and the stretch that it is in, which is read once it is that row's turn.
     fn find(&mut self, since: i64) -> Result<(), SegmentError> {
-        self.read(since, true)?;
+        self.next_stretch(since);
         loop {
-            while let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
+            for batch in self.asked()? {
                 let batch = batch?;
                 let kept = self.selection.keep(&batch, &self.ids, self.window)?;
                 if let Some(row) = kept.set_indices().next() {
                     self.first = times(&batch).get(row).copied();
-                    self.reader = None;
                     return Ok(());
                 }
             }
             if self.window.1 >= self.until {
-                self.reader = None;
                 return Ok(());
             }
-            self.read(self.window.1 + 1, true)?;
+            self.next_stretch(self.window.1 + 1);
         }
     }
 
-    /// Begins to read the next stretch, which begins at a time; of its rows perhaps only what is asked about.
-    fn read(&mut self, since: i64, only_asked: bool) -> Result<(), SegmentError> {
+    /// Goes on to the next stretch, which begins at a time.
+    fn next_stretch(&mut self, since: i64) {
         let Self { store, segment, until, .. } = self;
         let last = store.segments().get(*segment).map_or(UNTIMED, Segment::last).min(*until);
         let end = match &mut self.stretch {
@@ -189,25 +176,28 @@ impl Cursor {
             None => *until,
         };
         self.window = (since, end);
-        self.reader = Some(self.reader(only_asked)?);
-        Ok(())
     }
 
-    /// Reads the stretch.
-    fn reader(&self, only_asked: bool) -> Result<SegmentReader, SegmentError> {
+    /// Reads what is asked about of the rows of the stretch.
+    fn asked(&self) -> Result<SegmentReader, SegmentError> {
         let Self { store, selection, segment, .. } = self;
-        let wanted = wanted(store, *segment, self.window, selection);
-        if only_asked {
-            let reading = Reading { as_stored: true, ..Reading::default() };
-            return store.rows(*segment, &selection.asked(), &wanted, reading);
-        }
+        let reading = Reading { as_stored: true, ..Reading::default() };
+        store.rows(*segment, &selection.asked(), &wanted(store, *segment, self.window, selection), reading)
+    }
+
+    /// Begins to read the stretch.
+    fn read(&mut self) -> Result<(), SegmentError> {
+        let Self { store, selection, segment, .. } = self;
         let reading = Reading {
             batch_rows: Some(self.batch_rows),
             // Where most rows are sent anyway, they are read once.
             test: selection.has_filters().then(|| selection.test(self.window)).transpose()?,
             as_stored: true,
         };
-        store.rows(*segment, &self.columns, &wanted, reading)
+        let wanted = wanted(store, *segment, self.window, selection);
+        let rows = store.rows(*segment, &self.columns, &wanted, reading)?;
+        self.source = Some(Ahead::new(Source::new(rows, selection, self.window, self.shift)?));
+        Ok(())
     }
 
     /// The time of the next message.
@@ -232,15 +222,16 @@ impl Cursor {
     /// Reads on, if all that was read is taken; false at the end.
     pub(crate) fn fill(&mut self) -> Result<bool, SegmentError> {
         if self.first.take().is_some() {
-            self.reader = Some(self.reader(false)?);
+            self.read()?;
         }
         while self.row >= self.encoded.messages.len() {
             if self.decoded.is_some() {
                 self.encode()?;
-            } else if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
-                self.decoded = self.decode(&batch?)?;
+            } else if let Some(decoded) = self.source.as_mut().and_then(Ahead::next) {
+                self.decoded = Some(decoded?);
             } else if self.window.1 < self.until {
-                self.read(self.window.1 + 1, false)?;
+                self.next_stretch(self.window.1 + 1);
+                self.read()?;
             } else {
                 return Ok(false);
             }
@@ -248,29 +239,9 @@ impl Cursor {
         Ok(true)
     }
 
-    /// The rows of a batch that are sent, as they are sent.
-    fn decode(&self, batch: &RecordBatch) -> Result<Option<Decoded>, SegmentError> {
-        let selection = &self.selection;
-        let batch = if selection.has_filters() {
-            batch.clone()
-        } else {
-            let kept = selection.keep(batch, &self.ids, self.window)?;
-            if kept.count_set_bits() == batch.num_rows() {
-                batch.clone()
-            } else {
-                filter_record_batch(batch, &BooleanArray::from(kept))?
-            }
-        };
-        if batch.num_rows() == 0 {
-            return Ok(None);
-        }
-        let times = times(&batch);
-        Ok(Some(Decoded { batch: served(&selection.mask.apply(&batch)?, self.shift)?, times, done: 0 }))
-    }
-
     fn encode(&mut self) -> Result<(), SegmentError> {
-        let Self { decoded, encoded: Encoded { bytes, messages }, encoder, ids, selection, .. } = self;
-        let Some(Decoded { batch, times, done }) = decoded else { return Ok(()) };
+        let Self { decoded, encoded: Encoded { bytes, messages }, ids, selection, .. } = self;
+        let Some(Decoded { batch, encoder, times, done }) = decoded else { return Ok(()) };
         let most = (2 * messages.len()).clamp(ENCODED.0, ENCODED.1);
         let view = View::new(batch).map_err(arrow::error::ArrowError::from)?;
         let rows = *done..times.len().min(*done + most);
@@ -288,31 +259,4 @@ impl Cursor {
         self.row = 0;
         Ok(())
     }
-}
-
-/// The times of rows, where one without is after all others.
-pub(crate) fn times(batch: &RecordBatch) -> Vec<i64> {
-    let times = batch.column_by_name("time").and_then(|times| times.as_primitive_opt::<TimestampNanosecondType>());
-    let time = |row| times.filter(|times| times.is_valid(row)).map_or(UNTIMED, |times| times.value(row));
-    (0..batch.num_rows()).map(time).collect()
-}
-
-/// As a server sends events: times moved, and the envelope filled in from the event.
-fn served(batch: &RecordBatch, shift: i64) -> Result<RecordBatch, SegmentError> {
-    let envelope = ["time", "node_name"].into_iter().filter_map(presence_bit).fold(0u64, |bits, bit| bits | 1 << bit);
-    let columns = batch.schema_ref().fields().iter().zip(batch.columns()).map(|(field, array)| -> ArrayRef {
-        if let Some(times) = array.as_primitive_opt::<TimestampNanosecondType>().filter(|_| shift != 0) {
-            // What would leave the times that there are stays at their end.
-            let moved = times.unary::<_, TimestampNanosecondType>(|time| time.saturating_add(shift).max(0));
-            debug_assert!(matches!(array.data_type(), DataType::Timestamp(..)));
-            return Arc::new(moved.with_data_type(array.data_type().clone()));
-        }
-        match array.as_primitive_opt::<UInt64Type>() {
-            Some(bits) if ColumnId::of(field.name()).is_some_and(|id| id.column().name == "messages") => {
-                Arc::new(bits.unary::<_, UInt64Type>(|bits| bits | envelope))
-            }
-            _ => Arc::clone(array),
-        }
-    });
-    Ok(RecordBatch::try_new(batch.schema(), columns.collect())?)
 }
