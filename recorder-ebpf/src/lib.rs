@@ -240,6 +240,8 @@ impl Packet {
     /// A packet from an event's bytes; `None` when they are too few.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
+        // Of a length that is known, so that no member is checked by itself.
+        let bytes: &[u8; size_of::<Self>()] = bytes.first_chunk()?;
         Some(raw_struct!(
             bytes,
             Packet {

@@ -8,8 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use lookback_flow::dictionary::hasher;
 use lookback_flow::proto::flow::{Endpoint, Workload};
 use serde::Deserialize;
+
+use crate::generations::Hasher;
 
 /// Identities below are reserved; those of pods are above.
 const FIRST_IDENTITY: u64 = 1 << 16;
@@ -85,10 +88,16 @@ struct PodIp {
 }
 
 /// Pods by address, and by their number as control groups name them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pods {
-    by_address: HashMap<IpAddr, Arc<Endpoint>>,
-    by_uid: HashMap<String, Arc<Endpoint>>,
+    by_address: HashMap<IpAddr, Arc<Endpoint>, Hasher>,
+    by_uid: HashMap<String, Arc<Endpoint>, Hasher>,
+}
+
+impl Default for Pods {
+    fn default() -> Self {
+        Self { by_address: HashMap::with_hasher(hasher()), by_uid: HashMap::with_hasher(hasher()) }
+    }
 }
 
 impl Pods {
@@ -115,13 +124,13 @@ impl Pods {
     }
 
     #[must_use]
-    pub fn at(&self, address: IpAddr) -> Option<&Endpoint> {
-        self.by_address.get(&address).map(Arc::as_ref)
+    pub fn at(&self, address: IpAddr) -> Option<&Arc<Endpoint>> {
+        self.by_address.get(&address)
     }
 
     #[must_use]
-    pub fn with_uid(&self, uid: &str) -> Option<&Endpoint> {
-        self.by_uid.get(uid).map(Arc::as_ref)
+    pub fn with_uid(&self, uid: &str) -> Option<&Arc<Endpoint>> {
+        self.by_uid.get(uid)
     }
 
     #[must_use]

@@ -2,7 +2,6 @@
 //! for those that come and go. It reads nothing from packets.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +10,7 @@ use std::thread::JoinHandle;
 use aya::maps::{MapData, RingBuf};
 use caps::Capability;
 use glob::Pattern;
+use lookback_flow::dictionary::hasher;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::btf::Btf;
@@ -18,6 +18,7 @@ use super::namespace::Namespace;
 use super::netlink::{self, Changes, Interface};
 use super::object::{Attached, Counters, Counts, KernelError, LinkLayer, Object, Settings};
 use super::privileges;
+use crate::enrich::Addresses;
 use crate::observe::flow::Role;
 use crate::pipeline::Surroundings;
 
@@ -221,7 +222,8 @@ impl Attacher {
     /// Attaches to what has come, lets go what has gone.
     fn look(&mut self, shared: &Shared) -> std::io::Result<Vec<Interface>> {
         let interfaces = netlink::interfaces()?;
-        let addresses: HashSet<IpAddr> = netlink::addresses()?.into_iter().collect();
+        let mut addresses = Addresses::with_hasher(hasher());
+        addresses.extend(netlink::addresses()?);
         let wanted: BTreeSet<(u32, String)> = interfaces
             .iter()
             .filter(|interface| interface.is_up && self.wants(&interface.name))
