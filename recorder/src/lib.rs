@@ -9,7 +9,7 @@
 //! | [`pipeline`] | events → rows |
 //! | [`targets`], [`writers`] | rows → files; a thread for each |
 //! | [`status`], [`probe`] | how it stands, what is possible |
-//! | [`generations`] | a map that forgets |
+//! | [`generations`], [`watched`] | a map that forgets, a file that is read again |
 
 pub mod enrich;
 pub mod generations;
@@ -20,4 +20,5 @@ pub mod probe;
 pub mod record;
 pub mod status;
 pub mod targets;
+pub mod watched;
 pub mod writers;

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::{Args, Parser, Subcommand};
 use glob::Pattern;
 use lookback_flow::filter;
+use lookback_recorder::kernel::flood::Flood;
 use lookback_recorder::kernel::namespace::Namespace;
 use lookback_recorder::kernel::object::Settings;
 use lookback_recorder::probe::probe;
@@ -132,6 +133,12 @@ struct Record {
     /// Where control groups (v2) are mounted.
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
+    /// Record so many crafted packets instead of those of interfaces, to measure what the recorder can take.
+    #[arg(long, value_name = "N", hide = true)]
+    flood: Option<u64>,
+    /// So many of them a second; 0 for as many as the kernel makes.
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    flood_rate: u64,
     /// No summary line on the terminal.
     #[arg(short, long)]
     quiet: bool,
@@ -190,7 +197,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 println!("{}", serde_json::to_string_pretty(&status)?);
             } else {
                 println!("node {}, interfaces {}", status.node, status.interfaces.join(", "));
-                println!("packets {}, of these aggregated {}", status.packets, status.aggregated_packets);
+                println!(
+                    "packets {}, of these {} told of together with others",
+                    status.packets, status.aggregated_packets
+                );
+                println!("drops   {}, of these {} told of together with others", status.drops, status.aggregated_drops);
+                println!("retransmissions {}, unreadable {}", status.retransmissions, status.unreadable);
                 for (name, balance) in &status.targets {
                     println!("{name}: {balance}");
                 }
@@ -246,6 +258,7 @@ fn options(flags: Record) -> Result<Options> {
         count: flags.count,
         commit_ns: i64::try_from(nanos(flags.commit_interval)).unwrap_or(i64::MAX),
         quiet: flags.quiet,
+        flood: flags.flood.map(|events| Flood { events, rate: flags.flood_rate }),
     })
 }
 

@@ -21,9 +21,9 @@ use glob::Pattern;
 
 use self::run::{Losses, Run, epoch};
 use crate::enrich::Enrichment;
-use crate::enrich::pods::PodsFile;
 use crate::kernel::attach::{Attachment, Wanted, attach};
 use crate::kernel::btf::Btf;
+use crate::kernel::flood::{self, Flood};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::object::Settings;
 use crate::kernel::privileges::{self, Sandbox, folder_of};
@@ -31,7 +31,8 @@ use crate::pipeline::{Pipeline, Scope};
 use crate::status::{self, Board, Status};
 use crate::targets::config::{self, Place, Target};
 use crate::targets::target::OpenTarget;
-use crate::writers::{ConfigFile, Writer, now};
+use crate::watched::WatchedFile;
+use crate::writers::{Writer, now};
 
 /// What to record.
 #[derive(Clone, Debug)]
@@ -51,6 +52,8 @@ pub struct Options {
     pub count: Option<u64>,
     pub commit_ns: i64,
     pub quiet: bool,
+    /// Crafted packets instead of those of interfaces, to measure.
+    pub flood: Option<Flood>,
 }
 
 /// What ends or changes a recording from outside.
@@ -74,7 +77,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
         );
     }
     let mut targets = options.targets.clone();
-    let mut config = options.config.as_deref().map(ConfigFile::new);
+    let mut config = options.config.as_deref().map(WatchedFile::new);
     if let Some(file) = &mut config {
         file.has_changed();
         targets.extend(config::read(&file.path).with_context(|| file.path.display().to_string())?);
@@ -99,7 +102,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     }
     let btf = btf.ok().map(Arc::new);
     let reasons = btf.as_ref().map(|btf| btf.values("skb_drop_reason")).unwrap_or_default();
-    let mut attachments = attach_all(&options, btf.as_ref(), &reasons)?;
+    let mut attachments = match options.flood {
+        Some(flood) => vec![flood::attach(flood, &options.settings, Arc::clone(&signals.stop))?],
+        None => attach_all(&options, btf.as_ref(), &reasons)?,
+    };
     missing.extend(attachments.iter_mut().flat_map(|attachment| std::mem::take(&mut attachment.missing)));
 
     // From here on nothing is allowed that is not needed.
@@ -124,7 +130,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     let seed = RandomState::new().hash_one(now());
     let pipeline = Pipeline::new(&options.node, reasons, Enrichment::new(&options.cgroups), seed);
     let mut run = Run {
-        pods: options.pods.as_deref().map(PodsFile::new),
+        pods: options.pods.as_deref().map(WatchedFile::new),
         scopes: attachments.iter().map(|_| Scope::default()).collect(),
         versions: vec![0; attachments.len()],
         losses: attachments.iter().map(|_| Losses::default()).collect(),

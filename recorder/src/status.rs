@@ -21,6 +21,9 @@ pub struct Status {
     /// Packets that passed, and those that were not told of one by one.
     pub packets: u64,
     pub aggregated_packets: u64,
+    /// Packets that the kernel dropped, and those of them that were told of together with others like them.
+    pub drops: u64,
+    pub aggregated_drops: u64,
     pub retransmissions: u64,
     /// Drops and payloads that could not be read.
     pub unreadable: u64,

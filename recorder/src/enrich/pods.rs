@@ -1,12 +1,8 @@
 //! Pods, from a `PodList` as the kubelet (`/pods`) and the API server give it.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use lookback_flow::dictionary::hasher;
 use lookback_flow::proto::flow::{Endpoint, Workload};
@@ -177,35 +173,6 @@ fn workload(owner: &Owner, hash: Option<&String>) -> Workload {
     match deployment {
         Some(name) => Workload { name: name.to_owned(), kind: "Deployment".to_owned() },
         None => Workload { name: owner.name.clone(), kind: owner.kind.clone() },
-    }
-}
-
-/// A file with a `PodList`, read again when it has changed.
-#[derive(Debug)]
-pub struct PodsFile {
-    path: PathBuf,
-    read: Option<SystemTime>,
-}
-
-impl PodsFile {
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), read: None }
-    }
-
-    /// The pods, if the file is another one than last time.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is no `PodList`.
-    pub fn changed(&mut self) -> io::Result<Option<Pods>> {
-        let modified = fs::metadata(&self.path)?.modified()?;
-        if self.read == Some(modified) {
-            return Ok(None);
-        }
-        // A file that is bad is told of once.
-        self.read = Some(modified);
-        let pods = Pods::parse(&fs::read_to_string(&self.path)?).map_err(io::Error::other)?;
-        Ok(Some(pods))
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Shared {
     surroundings: Mutex<Surroundings>,
     /// Grows with each change.
     pub version: AtomicU64,
-    stop: AtomicBool,
+    pub(super) stop: AtomicBool,
     /// Of each CPU. The kernel gives them to those alone that have `CAP_BPF`.
     counts: Mutex<Vec<Counts>>,
     remarks: Mutex<Vec<String>>,
@@ -67,7 +67,15 @@ impl Shared {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn remark(&self, remark: String) {
+    /// Puts up what the programs have counted.
+    pub(super) fn publish(&self, counters: &Counters) {
+        match counters.read() {
+            Ok(counts) => *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts,
+            Err(error) => self.remark(format!("counters: {error}")),
+        }
+    }
+
+    pub(super) fn remark(&self, remark: String) {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
     }
 }
@@ -77,7 +85,7 @@ impl Shared {
 pub struct Attachment {
     pub ring: RingBufOf,
     pub shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    pub(super) thread: Option<JoinHandle<()>>,
     /// What could not be attached, and so is missing from the recording.
     pub missing: Vec<String>,
 }
@@ -254,12 +262,11 @@ impl Attacher {
                 }
             }
         }
-        let known = interfaces
-            .iter()
-            .map(|interface| (interface.index, (interface.name.clone(), self.role(interface))))
-            .collect();
-        *shared.surroundings.lock().unwrap_or_else(PoisonError::into_inner) =
-            Surroundings { interfaces: known, addresses };
+        let known =
+            interfaces.iter().map(|interface| (interface.index, (interface.name.clone(), self.role(interface))));
+        let mut surroundings = Surroundings { addresses, ..Surroundings::default() };
+        surroundings.interfaces.extend(known);
+        *shared.surroundings.lock().unwrap_or_else(PoisonError::into_inner) = surroundings;
         shared.version.fetch_add(1, Ordering::Release);
         Ok(interfaces)
     }
@@ -288,18 +295,11 @@ impl Attacher {
             {
                 shared.remark(format!("interfaces: {error}"));
             }
-            Self::publish(&self.counters, shared);
+            shared.publish(&self.counters);
         }
         let Self { object, counters, .. } = self;
         drop(object);
         // Nothing is counted any more.
-        Self::publish(&counters, shared);
-    }
-
-    fn publish(counters: &Counters, shared: &Shared) {
-        match counters.read() {
-            Ok(counts) => *shared.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts,
-            Err(error) => shared.remark(format!("counters: {error}")),
-        }
+        shared.publish(&counters);
     }
 }
