@@ -6,6 +6,7 @@
 //! | [`kernel`] | programs, interfaces, namespaces, privileges: what touches the kernel |
 //! | [`observe`] | what the kernel tells → flows: connections, messages, names |
 //! | [`enrich`] | who is behind an address |
+//! | [`kubernetes`] | the pods that a kubelet or an API server knows |
 //! | [`pipeline`] | events → rows |
 //! | [`targets`], [`writers`] | rows → files; a thread for each |
 //! | [`status`], [`probe`] | how it stands, what is possible |
@@ -14,6 +15,7 @@
 pub mod enrich;
 pub mod generations;
 pub mod kernel;
+pub mod kubernetes;
 pub mod observe;
 pub mod pipeline;
 pub mod probe;

@@ -27,6 +27,7 @@ use crate::kernel::flood::{self, Flood};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::object::Settings;
 use crate::kernel::privileges::{self, Sandbox, folder_of};
+use crate::kubernetes;
 use crate::pipeline::{Pipeline, Scope};
 use crate::status::{self, Board, Status};
 use crate::targets::config::{self, Place, Target};
@@ -43,6 +44,8 @@ pub struct Options {
     pub targets: Vec<Target>,
     pub config: Option<PathBuf>,
     pub pods: Option<PathBuf>,
+    /// Pods from Kubernetes instead.
+    pub kubernetes: Option<kubernetes::Source>,
     pub socket: Option<PathBuf>,
     pub cgroups: PathBuf,
     /// Folders besides those of the targets that may be written to later.
@@ -95,6 +98,8 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     }
     let listener = options.socket.as_deref().map(status::listen).transpose()?;
 
+    let client = options.kubernetes.as_ref().map(kubernetes::Client::new).transpose().context("pods of Kubernetes")?;
+
     let btf = Btf::of_kernel();
     let mut missing = Vec::new();
     if let Err(error) = &btf {
@@ -113,6 +118,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     write.extend(targets.iter().filter_map(folder_of_target));
     let mut read = vec![options.cgroups.clone(), PathBuf::from("/etc/localtime")];
     read.extend(options.config.iter().chain(&options.pods).map(|file| folder_of(file)));
+    if let Some(source) = &options.kubernetes {
+        read.push(folder_of(&source.token));
+        read.extend(["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"].map(PathBuf::from));
+    }
     privileges::keep(&[])?;
     match privileges::shut_off(&write, &read)? {
         Sandbox::Whole | Sandbox::Part => {}
@@ -122,6 +131,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     for target in opened {
         writers.push(Writer::begin(target)?);
     }
+    let kubernetes = match options.kubernetes.clone().zip(client) {
+        Some((source, client)) => Some(kubernetes::watch(source, client)?),
+        None => None,
+    };
     let board = Board::default();
     if let Some(listener) = listener {
         status::serve(listener, Arc::clone(&board))?;
@@ -130,6 +143,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     let seed = RandomState::new().hash_one(now());
     let pipeline = Pipeline::new(&options.node, reasons, Enrichment::new(&options.cgroups), seed);
     let mut run = Run {
+        kubernetes,
         pods: options.pods.as_deref().map(WatchedFile::new),
         scopes: attachments.iter().map(|_| Scope::default()).collect(),
         versions: vec![0; attachments.len()],

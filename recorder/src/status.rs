@@ -28,6 +28,8 @@ pub struct Status {
     /// Drops and payloads that could not be read.
     pub unreadable: u64,
     pub clock_steps: u64,
+    /// Pods that are known.
+    pub pods: usize,
     pub targets: BTreeMap<String, Balance>,
     /// What is missing from the recording.
     pub missing: Vec<String>,

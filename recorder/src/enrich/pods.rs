@@ -31,8 +31,9 @@ struct PodList {
     items: Vec<Pod>,
 }
 
-#[derive(Deserialize)]
-struct Pod {
+/// A pod, as far as flows tell of it.
+#[derive(Debug, Deserialize)]
+pub struct Pod {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
@@ -40,7 +41,7 @@ struct Pod {
     status: Status,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     name: String,
@@ -54,7 +55,7 @@ struct Metadata {
     owner_references: Vec<Owner>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Owner {
     kind: String,
     name: String,
@@ -62,13 +63,13 @@ struct Owner {
     controller: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
     host_network: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     #[serde(rename = "podIP")]
@@ -78,9 +79,17 @@ struct Status {
     phase: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct PodIp {
     ip: String,
+}
+
+impl Pod {
+    /// Its number; empty where the list has none.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
 }
 
 /// Pods by address, and by their number as control groups name them.
@@ -101,8 +110,13 @@ impl Pods {
     /// When the text is no `PodList`.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let list: PodList = serde_json::from_str(json)?;
+        Ok(Self::of(&list.items))
+    }
+
+    /// Pods in any number.
+    pub fn of<'a>(all: impl IntoIterator<Item = &'a Pod>) -> Self {
         let mut pods = Self::default();
-        for pod in list.items {
+        for pod in all {
             let endpoint = Arc::new(endpoint(&pod.metadata));
             // Addresses of pods that have ended may be others' by now, those of the host's network are the host's.
             let is_over = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
@@ -113,10 +127,10 @@ impl Pods {
                 }
             }
             if !pod.metadata.uid.is_empty() {
-                pods.by_uid.insert(pod.metadata.uid, endpoint);
+                pods.by_uid.insert(pod.metadata.uid.clone(), endpoint);
             }
         }
-        Ok(pods)
+        pods
     }
 
     #[must_use]

@@ -12,6 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use super::{Options, Signals};
 use crate::enrich::pods::Pods;
 use crate::kernel::attach::Attachment;
+use crate::kubernetes::Found;
 use crate::pipeline::{Loss, Pipeline, Scope};
 use crate::status::{Board, Status};
 use crate::targets::balance::Cause;
@@ -55,6 +56,7 @@ pub(super) struct Run {
     pub(super) pipeline: Pipeline,
     pub(super) config: Option<WatchedFile>,
     pub(super) pods: Option<WatchedFile>,
+    pub(super) kubernetes: Option<Arc<Found>>,
     pub(super) board: Board,
     pub(super) status: Status,
     pub(super) epoch: i64,
@@ -172,6 +174,13 @@ impl Run {
                 Err(error) => remark(&format!("{}: {error}; the pods known before are kept", file.path.display())),
             }
         }
+        if let Some(found) = &self.kubernetes {
+            if let Some(pods) = found.changed() {
+                self.pipeline.enrichment.pods = pods;
+            }
+            found.remarks().iter().for_each(|text| remark(text));
+        }
+        self.status.pods = self.pipeline.enrichment.pods.len();
         let asked = signals.reload.swap(false, Ordering::AcqRel);
         if asked {
             self.flush()?;
