@@ -152,6 +152,9 @@ struct Record {
     /// Where control groups (v2) are mounted.
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
+    /// Attach by a clsact queue where there is TCX, too.
+    #[arg(long, hide = true)]
+    no_tcx: bool,
     /// Record so many crafted packets instead of those of interfaces, to measure what the recorder can take.
     #[arg(long, value_name = "N", hide = true)]
     flood: Option<u64>,
@@ -307,6 +310,7 @@ fn options(flags: Record) -> Result<Options> {
             aggregate: !flags.no_aggregation,
             payloads: !flags.no_payload,
             all_namespaces: flags.all_drops,
+            tcx: !flags.no_tcx,
         },
         duration: flags.duration,
         count: flags.count,
