@@ -26,7 +26,7 @@ pub enum Col {
 
 /// The columns that are shown at first.
 pub const USUAL: [Col; 7] =
-    [Col::Time, Col::Source, Col::Destination, Col::Type, Col::Verdict, Col::Summary, Col::Node];
+    [Col::Time, Col::Verdict, Col::Source, Col::Destination, Col::Type, Col::Summary, Col::Node];
 
 impl Col {
     #[must_use]
@@ -69,9 +69,9 @@ impl Col {
         match self {
             Self::Time => (12, 12),
             Self::Node => (8, 24),
-            Self::Source | Self::Destination => (14, 44),
+            Self::Source | Self::Destination => (14, 48),
             Self::Type => (10, 28),
-            Self::Verdict => (9, 11),
+            Self::Verdict => (9, 10),
             Self::Summary => (10, 80),
             Self::Stored(_) => (8, 40),
         }

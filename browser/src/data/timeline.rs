@@ -16,6 +16,8 @@ pub struct Timeline {
     /// Nanoseconds of a stretch.
     pub width: i64,
     counts: Vec<[u64; CLASSES]>,
+    /// First and last moment of an event.
+    exact: Option<(i64, i64)>,
     /// Events without a time.
     pub without: u64,
 }
@@ -43,6 +45,7 @@ impl Timeline {
             self.without += 1;
             return;
         };
+        self.exact = Some(self.exact.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
         if self.counts.is_empty() {
             self.width = SHORTEST;
             self.first = time.div_euclid(SHORTEST);
@@ -87,12 +90,10 @@ impl Timeline {
         self.width = self.width.saturating_mul(2);
     }
 
-    /// First and last moment that a stretch may hold; `None` when nothing was counted.
+    /// First and last moment of an event; `None` when nothing was counted.
     #[must_use]
     pub fn span(&self) -> Option<(i64, i64)> {
-        let end = self.first + i64::try_from(self.counts.len()).ok()?;
-        (!self.counts.is_empty())
-            .then(|| (self.first.saturating_mul(self.width), end.saturating_mul(self.width).saturating_sub(1)))
+        self.exact
     }
 
     /// As many bars as there is room for, over a span or over all there is.
@@ -110,7 +111,7 @@ impl Timeline {
         for (number, counts) in (self.first..).zip(&self.counts) {
             // A stretch that is wider than a bar stands in each that it covers for its first part only.
             let middle = number.saturating_mul(self.width).saturating_add(self.width / 2);
-            let at = middle.saturating_sub(from).div_euclid(length);
+            let at = middle.clamp(from, to).saturating_sub(from).div_euclid(length);
             let bar = usize::try_from(at).ok().and_then(|at| bars.get_mut(at));
             if let Some(bar) = bar {
                 bar.counts.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);

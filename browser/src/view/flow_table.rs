@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::padded;
+use super::{fitted, padded};
 use crate::data::cell::Col;
 use crate::data::class::{Class, FAILED};
 use crate::data::page::Row;
@@ -47,7 +47,7 @@ fn placed(state: &State, area: Rect) -> Vec<Placed> {
 /// The width that the cells on the screen ask for, within the bounds of the column.
 fn wanted(state: &State, col: Col, number: usize) -> u16 {
     let (least, most) = col.width();
-    let most = most.min(state.size.0 / 3).max(least);
+    let most = most.min(state.size.0 * 3 / 10).max(least);
     let cells = state.page.rows.iter().filter_map(|row| row.cells.get(number));
     let widest = cells.map(|cell| unicode_width::UnicodeWidthStr::width(cell.as_str())).max().unwrap_or(0);
     let heading = col.name().len() + 2;
@@ -130,7 +130,9 @@ fn draw_row(state: &State, row: &Row, at: usize, area: Rect, columns: &[Placed],
             _ => Style::new(),
         };
         let style = if is_hit(state, cell) { style.patch(state.theme.hit()) } else { style };
-        buffer.set_string(*x, area.y, padded(cell, usize::from(*width), false), style);
+        let is_end = matches!(state.columns.get(*number), Some(Col::Source | Col::Destination));
+        let text = if is_end { with_port(cell, usize::from(*width)) } else { padded(cell, usize::from(*width), false) };
+        buffer.set_string(*x, area.y, text, style);
         if *number + 1 == state.frozen {
             buffer.set_string(x + width, area.y, "│", state.theme.dim());
         }
@@ -144,6 +146,15 @@ fn draw_row(state: &State, row: &Row, at: usize, area: Rect, columns: &[Placed],
         {
             buffer.set_style(Rect { x: *x, y: area.y, width: *width, height: 1 }, state.theme.chosen());
         }
+    }
+}
+
+/// An end of which the name is cut before the port is.
+fn with_port(cell: &str, room: usize) -> String {
+    let port = cell.rfind(':').and_then(|at| Some((cell.get(..at)?, cell.get(at..)?)));
+    match port.filter(|(_, port)| port.len() < 7 && cell.chars().count() > room) {
+        Some((name, port)) => padded(&format!("{}{port}", fitted(name, room.saturating_sub(port.len()))), room, false),
+        None => padded(cell, room, false),
     }
 }
 

@@ -42,21 +42,25 @@ pub(super) fn draw_notes(
     }
 }
 
-/// The widths that the cells ask for; what is missing is taken from the widest.
+/// Least width that a column is cut down to; what stands to the right of the room is left out.
+const LEAST: usize = 14;
+
+/// The widths that the cells ask for; what is missing is taken from the widest, and then the last columns are left out.
 fn widths(table: &Table, room: usize) -> Vec<usize> {
-    let mut widths: Vec<usize> = table
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, (name, _))| {
-            let cells = table.lines.iter().take(200).filter_map(|line| line.cells.get(at));
-            let widest = cells.map(|cell| unicode_width::UnicodeWidthStr::width(cell.as_str())).max().unwrap_or(0);
-            widest.max(name.chars().count())
-        })
-        .collect();
-    let gaps = widths.len().saturating_sub(1) * 2;
-    while widths.iter().sum::<usize>() + gaps > room {
-        let Some(widest) = widths.iter_mut().max().filter(|width| **width > 6) else { break };
+    let wanted = |(at, (name, _)): (usize, &(String, bool))| {
+        let cells = table.lines.iter().take(200).filter_map(|line| line.cells.get(at));
+        let widest = cells.map(|cell| unicode_width::UnicodeWidthStr::width(cell.as_str())).max().unwrap_or(0);
+        widest.max(name.chars().count())
+    };
+    let mut widths: Vec<usize> = table.columns.iter().enumerate().map(wanted).collect();
+    let whole = |widths: &[usize], least: usize| {
+        widths.iter().map(|width| *width.min(&least)).sum::<usize>() + widths.len().saturating_sub(1) * 2
+    };
+    while widths.len() > 1 && whole(&widths, LEAST) > room {
+        widths.pop();
+    }
+    while whole(&widths, usize::MAX) > room {
+        let Some(widest) = widths.iter_mut().max().filter(|width| **width > 4) else { break };
         *widest -= 1;
     }
     widths
@@ -66,8 +70,8 @@ pub(super) fn draw_table(state: &State, table: &Table, cursor: TableCursor, area
     let room = usize::from(area.width.saturating_sub(2));
     let widths = widths(table, room);
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded = cells.zip(&widths).zip(&table.columns);
-        let texts: Vec<String> = padded.map(|((cell, width), (_, right))| padded_cell(cell, *width, *right)).collect();
+        let each = cells.zip(&widths).zip(&table.columns);
+        let texts: Vec<String> = each.map(|((cell, width), (_, right))| padded(cell, *width, *right)).collect();
         texts.join("  ")
     };
     let heading = line(&mut table.columns.iter().map(|(name, _)| name.as_str()));
@@ -88,10 +92,6 @@ pub(super) fn draw_table(state: &State, table: &Table, cursor: TableCursor, area
             buffer.set_style(Rect { x: area.x, y, width: area.width, height: 1 }, state.theme.cursor());
         }
     }
-}
-
-fn padded_cell(cell: &str, width: usize, right: bool) -> String {
-    padded(cell, width, right)
 }
 
 /// Bars side by side with their names, the longest as wide as there is room.

@@ -119,7 +119,7 @@ fn times(state: &State, area: Rect, bars: &[Bar], buffer: &mut Buffer) {
     }
     if let Some(at) = cursor.and_then(|time| bars.iter().position(|bar| bar.from <= time && time < bar.to)) {
         let x = area.x + u16::try_from(at).unwrap_or(0);
-        buffer.set_string(x, y, "▲", state.theme.heading());
+        buffer.set_style(Rect { x, y: y - 1, width: 1, height: 1 }, state.theme.chosen());
     }
 }
 
