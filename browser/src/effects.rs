@@ -45,6 +45,10 @@ impl Ports {
                 // OSC 52 reaches the clipboard of whoever sits there, also over SSH. A terminal that knows it not passes it over.
                 let _ = execute!(screen, CopyToClipboard::to_clipboard_from(text));
             }
+            Effect::CopyQuestion(asked) => {
+                let command = self.questions.command(&asked);
+                let _ = execute!(screen, CopyToClipboard::to_clipboard_from(command));
+            }
             Effect::CancelQuestion => self.cancel.store(true, Ordering::Relaxed),
             Effect::Question { generation, asked } => {
                 let cancel = Arc::new(AtomicBool::new(false));

@@ -33,6 +33,8 @@ pub enum Effect {
         asked: Asked,
     },
     CancelQuestion,
+    /// The command of a question, to the clipboard.
+    CopyQuestion(Asked),
     /// To the clipboard of whoever sits at the terminal.
     Copy(String),
     Quit,

@@ -96,6 +96,10 @@ pub fn act(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::RedoFilter
         | Action::TimeRange
         | Action::WholeTime => filter::act(state, action),
+        Action::CopyCommand if state.view == ViewId::Questions && state.questions.asked.is_some() => {
+            state.say("copied the command of the question");
+            state.questions.asked.clone().map(Effect::CopyQuestion).into_iter().collect()
+        }
         Action::CopyCommand => {
             let command = views::command(state);
             state.say(format!("copied: {command}"));

@@ -42,7 +42,9 @@ impl Session {
     pub(crate) fn keys(&mut self, keys: &[&str]) -> &mut Self {
         for key in keys {
             match key.strip_prefix('"') {
-                Some(text) => text.trim_end_matches('"').chars().for_each(|c| self.key(KeyCode::Char(c), KeyModifiers::NONE)),
+                Some(text) => {
+                    text.trim_end_matches('"').chars().for_each(|c| self.key(KeyCode::Char(c), KeyModifiers::NONE))
+                }
                 None => self.named(key),
             }
         }
@@ -91,6 +93,7 @@ impl Session {
                     Effect::Ask(request) => self.data.request(request),
                     Effect::Copy(text) => self.copied.push(text),
                     Effect::Quit => self.is_over = true,
+                    Effect::CopyQuestion(asked) => self.copied.push(Fake.command(&asked)),
                     Effect::CancelQuestion => {}
                     Effect::Question { generation, asked } => {
                         let answer = Fake.answer(&asked, &AtomicBool::new(false));

@@ -9,7 +9,21 @@ fn nothing_on_the_screen_drives_a_terminal() {
     let mut session = Session::open(&["hostile"], (140, 40));
     assert!(session.state.progress.shown > 0);
     let drives = |text: &str| text.chars().find(|c| *c != '\n' && lookback_flow::escape::drives(*c));
-    let views: &[&[&str]] = &[&[], &["i"], &["v"], &["v"], &["F"], &["Esc", "o"], &["Esc", "2"], &["4"], &["5"], &["6"], &["7"], &["8"], &["1"]];
+    let views: &[&[&str]] = &[
+        &[],
+        &["i"],
+        &["v"],
+        &["v"],
+        &["F"],
+        &["Esc", "o"],
+        &["Esc", "2"],
+        &["4"],
+        &["5"],
+        &["6"],
+        &["7"],
+        &["8"],
+        &["1"],
+    ];
     for keys in views {
         session.keys(keys);
         for _ in 0..session.state.progress.shown.min(60) {

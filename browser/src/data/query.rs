@@ -309,7 +309,8 @@ fn span(text: &str) -> Option<i64> {
 }
 
 /// An argument as a shell takes it.
-fn shell(argument: &str) -> String {
+#[must_use]
+pub fn shell(argument: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,=@%+".contains(c);
     if !argument.is_empty() && argument.chars().all(is_plain) {
         argument.to_owned()
