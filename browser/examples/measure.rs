@@ -108,11 +108,26 @@ fn main() -> io::Result<()> {
     let key = |name: char| KeyEvent::new(KeyCode::Char(name), KeyModifiers::NONE);
     let plain = |code| KeyEvent::new(code, KeyModifiers::NONE);
     // While all rows are found for the first time, and then while those of a filter are; in between, views that count.
-    let moves = [plain(KeyCode::Down), plain(KeyCode::PageDown), key('d'), plain(KeyCode::PageUp), key('e'), key('i'), key('G'), key('g')];
+    let moves = [
+        plain(KeyCode::Down),
+        plain(KeyCode::PageDown),
+        key('d'),
+        plain(KeyCode::PageUp),
+        key('e'),
+        key('i'),
+        key('G'),
+        key('g'),
+    ];
     let typed = |text: &'static str| text.chars().map(key);
     let script = moves.into_iter().cycle().take(80);
-    let script = script.chain(typed("fverdict:dropped")).chain([plain(KeyCode::Enter)]).chain(moves.into_iter().cycle().take(60));
-    let script = script.chain([key('x'), key('2')]).chain([plain(KeyCode::Down); 20]).chain([plain(KeyCode::Esc), plain(KeyCode::Esc)]);
+    let script = script
+        .chain(typed("fverdict:dropped"))
+        .chain([plain(KeyCode::Enter)])
+        .chain(moves.into_iter().cycle().take(60));
+    let script = script
+        .chain([key('x'), key('2')])
+        .chain([plain(KeyCode::Down); 20])
+        .chain([plain(KeyCode::Esc), plain(KeyCode::Esc)]);
     let script = script.chain(moves.into_iter().cycle().take(40)).chain([plain(KeyCode::Esc), key('1'), key('g')]);
     for key in script {
         let (frame, row) = browser.press(key)?;

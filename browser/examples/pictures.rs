@@ -103,7 +103,11 @@ fn piece(out: &mut String, x: usize, y: u16, run: &[Cell]) {
     let (left, width) = (8.0 + x as f64 * CELL.0, run.len() as f64 * CELL.0);
     let top = 8.0 + f64::from(y) * CELL.1;
     if let Some(ground) = ground {
-        let _ = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{}\" fill=\"{ground}\"/>", CELL.1);
+        let _ = writeln!(
+            out,
+            "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{}\" fill=\"{ground}\"/>",
+            CELL.1
+        );
     }
     let text: String = run.iter().map(Cell::symbol).collect();
     if text.trim().is_empty() {

@@ -62,7 +62,7 @@ pub fn run(found: Found, questions: Arc<dyn Questions>, options: &Options) -> io
     let mut goes_on = begun.into_iter().all(|effect| ports.run(effect, &mut stdout()));
     while goes_on {
         screen.draw(|frame| view::draw(&state, frame))?;
-        let wait = if state.is_working() { Duration::from_millis(120) } else { Duration::from_secs(3600) };
+        let wait = if state.is_working() { Duration::from_millis(120) } else { Duration::from_hours(1) };
         let first = match messages.recv_timeout(wait) {
             Ok(message) => message,
             Err(RecvTimeoutError::Timeout) => Message::Tick,

@@ -64,7 +64,6 @@ pub struct QuestionsPane {
     pub in_answer: bool,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug)]
 pub struct State {
     pub inputs: Vec<String>,

@@ -104,24 +104,29 @@ pub struct Event<'a> {
 
 impl<'a> Event<'a> {
     /// A text; an empty one is none.
+    #[must_use]
     pub fn text(&self, column: ColumnId) -> Option<&'a str> {
         self.view.text(column, self.row).filter(|text| !text.is_empty())
     }
 
     /// A text that harms no terminal.
+    #[must_use]
     pub fn clean(&self, column: ColumnId) -> Option<String> {
         self.text(column).map(clean)
     }
 
+    #[must_use]
     pub fn number(&self, column: ColumnId) -> Option<i128> {
         self.view.number(column, self.row)
     }
 
+    #[must_use]
     pub fn nanos(&self, column: ColumnId) -> Option<i64> {
         i64::try_from(self.number(column)?).ok()
     }
 
     /// The texts of a list, with commas between, harmless.
+    #[must_use]
     pub fn joined(&self, column: ColumnId) -> Option<String> {
         let texts = self.view.texts(column, self.row)?;
         let texts: Vec<&str> = texts.iter().flatten().collect();
@@ -129,19 +134,23 @@ impl<'a> Event<'a> {
     }
 
     /// Whether a message or field was there.
+    #[must_use]
     pub fn has(&self, presence: &Presence) -> bool {
         self.number(COLUMNS.messages).is_none_or(|present| present & **presence != 0)
     }
 
+    #[must_use]
     pub fn kind(&self) -> &'a str {
         self.text(COLUMNS.kind).unwrap_or("flow")
     }
 
+    #[must_use]
     pub fn time(&self) -> Option<i64> {
         self.nanos(COLUMNS.time)
     }
 }
 
+#[must_use]
 pub fn clean(text: &str) -> String {
     terminal(text).into_owned()
 }

@@ -132,7 +132,9 @@ impl Query {
         let (mut since, mut until) = (None, None);
         let mut flags = Vec::new();
         for word in words(text) {
-            let mut mistake = |what: String| mistakes.push(Mistake { at: word.at.clone(), what });
+            let mut mistake = |what: String| {
+                mistakes.push(Mistake { at: word.at.clone(), what });
+            };
             match (flag(&word.key), word.key.as_str(), &word.value) {
                 (_, "since" | "until" | "last", _) if word.is_turned => {
                     mistake("a time is not turned round".to_owned())

@@ -436,7 +436,7 @@ pub fn start(inputs: Vec<Input>, send: impl Fn(Reply) -> bool + Send + 'static) 
                 }
             }
             if !worked {
-                let wait = if data.is_loading() { Duration::from_millis(5) } else { Duration::from_secs(3600) };
+                let wait = if data.is_loading() { Duration::from_millis(5) } else { Duration::from_hours(1) };
                 match requests.recv_timeout(wait) {
                     Ok(request) => data.request(request),
                     Err(RecvTimeoutError::Timeout) => {}

@@ -35,7 +35,8 @@ pub(super) fn enter(state: &mut State) -> Vec<Effect> {
     let open = question.parameters.iter().filter(|parameter| parameter.default.is_none());
     let (mut text, mut hint) = (String::new(), Vec::new());
     for parameter in open {
-        text.push_str(&format!("{}:", parameter.name));
+        text.push_str(&parameter.name);
+        text.push(':');
         hint.push(format!("{}: {}", parameter.name, parameter.help));
     }
     state.overlay = Some(Overlay::Prompt(Prompt {

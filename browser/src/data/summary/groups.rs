@@ -42,7 +42,7 @@ impl Group {
 #[derive(Debug, Default)]
 pub(super) struct Groups {
     /// By its key: cells with `\0` between.
-    groups: HashMap<Box<str>, Group>,
+    by_key: HashMap<Box<str>, Group>,
     pub(super) others: Group,
     pub(super) rows: u64,
     pub(super) latency: Latency,
@@ -51,10 +51,10 @@ pub(super) struct Groups {
 impl Groups {
     pub(super) fn add(&mut self, key: &str, class: u8, time: Option<i64>, sample: Sample) {
         self.rows += 1;
-        if !self.groups.contains_key(key) && self.groups.len() < MOST {
-            self.groups.insert(key.into(), Group::default());
+        if !self.by_key.contains_key(key) && self.by_key.len() < MOST {
+            self.by_key.insert(key.into(), Group::default());
         }
-        let group = self.groups.get_mut(key).unwrap_or(&mut self.others);
+        let group = self.by_key.get_mut(key).unwrap_or(&mut self.others);
         if let Some(count) = group.classes.get_mut(Class::of_byte(class) as usize) {
             *count += 1;
         }
@@ -75,13 +75,13 @@ impl Groups {
 
     /// Groups with their keys, the largest first.
     pub(super) fn sorted(&self, rank: impl Fn(&Group) -> u64) -> Vec<(Vec<&str>, &Group)> {
-        let mut groups: Vec<(&str, &Group)> = self.groups.iter().map(|(key, group)| (&**key, group)).collect();
+        let mut groups: Vec<(&str, &Group)> = self.by_key.iter().map(|(key, group)| (&**key, group)).collect();
         groups.sort_by(|a, b| rank(b.1).cmp(&rank(a.1)).then_with(|| a.0.cmp(b.0)));
         groups.into_iter().map(|(key, group)| (key.split('\0').collect(), group)).collect()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.groups.len()
+        self.by_key.len()
     }
 
     pub(super) fn summary(&self, kind: Kind) -> Summary {

@@ -60,7 +60,7 @@ pub fn grouped(number: u64) -> String {
 
 /// A span in the unit that suits it.
 #[must_use]
-pub fn spelled(nanos: u64) -> String {
+pub(super) fn spelled(nanos: u64) -> String {
     match nanos {
         0..1_000 => format!("{nanos}ns"),
         1_000..1_000_000 => format!("{}µs", nanos / 1_000),
@@ -161,6 +161,7 @@ fn headline(kind: Kind, groups: &Groups) -> String {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each kind, and each is a list of cells")]
 fn line(kind: Kind, key: &[&str], group: &Group, rows: u64) -> Line {
     let clean = |at: usize| terminal(key.get(at).copied().unwrap_or_default()).into_owned();
     let time = |time: Option<i64>| time.map(clock).unwrap_or_default();
