@@ -32,7 +32,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 const WATCH_SECONDS: u32 = 300;
 
 /// Longest wait after a failure; the first is a second.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Where a service account finds its files.
 pub const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";

@@ -113,10 +113,10 @@ struct Record {
     /// Pods from the API server: those of this node, or all of the cluster. In a pod, it is found by itself.
     #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "node", conflicts_with_all = ["pods", "kubelet"])]
     kubernetes: Option<Which>,
-    /// Where the API server is, such as https://10.96.0.1:443; as Kubernetes tells its pods otherwise.
+    /// Where the API server is, such as `https://10.96.0.1:443`; as Kubernetes tells its pods otherwise.
     #[arg(long, value_name = "URL", requires = "kubernetes")]
     kube_server: Option<String>,
-    /// Pods from the kubelet, such as https://127.0.0.1:10250, asked every 10 seconds.
+    /// Pods from the kubelet, such as `https://127.0.0.1:10250`, asked every 10 seconds.
     #[arg(long, value_name = "URL", conflicts_with = "pods")]
     kubelet: Option<String>,
     /// Believe whatever certificate the kubelet shows: many sign their own.

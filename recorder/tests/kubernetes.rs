@@ -75,7 +75,7 @@ fn request(stream: &mut impl std::io::BufRead) -> Option<Asked> {
             return Some((path, token));
         }
         if let Some(rest) = line.strip_prefix("GET ") {
-            path = rest.split(' ').next().unwrap().to_owned();
+            rest.split(' ').next().unwrap().clone_into(&mut path);
         }
         if let Some(("authorization", value)) = line
             .split_once(": ")
@@ -83,7 +83,7 @@ fn request(stream: &mut impl std::io::BufRead) -> Option<Asked> {
             .as_ref()
             .map(|(n, v)| (n.as_str(), *v))
         {
-            token = value.to_owned();
+            value.clone_into(&mut token);
         }
     }
     None

@@ -83,7 +83,7 @@ fn run(flood: Flood, object: &mut Object, shared: &Shared) -> Result<(), KernelE
         }
         let repeat = REPEAT.min(u32::try_from(flood.events - told).unwrap_or(REPEAT));
         let options = TestRunOptions { data_in: Some(packet), repeat, ..TestRunOptions::default() };
-        program.test_run(options).map_err(|error| KernelError::Program { name, error: error.into() })?;
+        program.test_run(options).map_err(|error| KernelError::Program { name, error })?;
         told += u64::from(repeat);
         if flood.rate > 0 && told.is_multiple_of(1024) {
             let due = Duration::from_nanos(told.saturating_mul(1_000_000_000) / flood.rate);

@@ -57,6 +57,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// How the programs are to behave.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Bytes of the ring, a power of two.
     pub ring_bytes: u32,

@@ -19,7 +19,7 @@ const LONGEST_LIST: u64 = 64 << 20;
 const LONGEST_LINE: u64 = 4 << 20;
 
 /// Silence after which a watch is given up: bookmarks come about once a minute.
-const SILENCE: Duration = Duration::from_secs(180);
+const SILENCE: Duration = Duration::from_mins(3);
 
 /// Why nothing was learnt.
 #[derive(Debug, thiserror::Error)]

@@ -103,6 +103,7 @@ impl Differing {
 
 /// What packets have in common whose rows differ in times, ends and interfaces alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that a packet has or has not")]
 pub(super) struct Shape {
     kind: u8,
     hook: u8,
