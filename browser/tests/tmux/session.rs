@@ -26,7 +26,21 @@ impl Tmux {
         // The shell stays, so that it can be seen that the terminal was given back.
         let command = format!("TERM=screen-256color {}; echo status $?; exec cat", quoted.join(" "));
         let folder = folder.to_str().unwrap();
-        tmux.run(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, "-c", folder, "sh", "-c", &command]);
+        tmux.run(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &width,
+            "-y",
+            &height,
+            "-c",
+            folder,
+            "sh",
+            "-c",
+            &command,
+        ]);
         tmux
     }
 
@@ -92,7 +106,8 @@ pub(crate) fn incident(name: &str, program: &[&str], testdata: &Path) {
     tmux.shows("181 flows");
     tmux.keys(&["Home", "d"]);
     tmux.awaits("the first drop under the cursor", |screen| {
-        screen.lines().any(|line| line.contains("x12:14:00.000") && line.contains("DROPPED")) && !screen.contains(" 1/181")
+        screen.lines().any(|line| line.contains("x12:14:00.000") && line.contains("DROPPED"))
+            && !screen.contains(" 1/181")
     });
     tmux.keys(&["o"]);
     let story = tmux.shows("Connection");
