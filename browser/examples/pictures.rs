@@ -4,7 +4,8 @@
 //! cargo run -p lookback-browser --example pictures
 //! ```
 
-#[path = "../tests/harness.rs"]
+#[path = "../tests/session/harness.rs"]
+#[expect(dead_code, reason = "tests look at more than pictures need")]
 mod harness;
 
 use std::fmt::Write as _;

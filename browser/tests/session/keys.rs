@@ -1,8 +1,6 @@
 //! What keys do, without a look at the screen.
 
-mod harness;
-
-use harness::{Session, testdata};
+use crate::harness::{Session, testdata};
 use lookback_browser::keys::ViewId;
 use lookback_browser::message::Message;
 use lookback_browser::state::overlay::Overlay;

@@ -1,8 +1,6 @@
 //! Every view as text, driven by keys over `testdata/incident`, at two sizes.
 
-mod harness;
-
-use harness::Session;
+use crate::harness::Session;
 
 fn shot(name: &str, keys: &[&str]) {
     for size in [(80, 24), (140, 40)] {

@@ -126,10 +126,6 @@ impl Session {
         });
         lines.collect::<Vec<_>>().join("\n")
     }
-
-    pub(crate) fn line(&self, line: usize) -> String {
-        self.screen().lines().nth(line).unwrap_or_default().to_owned()
-    }
 }
 
 /// Two questions with fixed answers.

@@ -1,0 +1,6 @@
+//! Sessions without a terminal: keys in, the screen or the state out.
+
+mod harness;
+mod hostile;
+mod keys;
+mod screens;
