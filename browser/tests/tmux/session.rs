@@ -110,8 +110,7 @@ pub(crate) fn incident(name: &str, program: &[&str], testdata: &Path) {
             && !screen.contains(" 1/181")
     });
     tmux.keys(&["o"]);
-    let story = tmux.shows("Connection");
-    assert!(story.contains("▶x 12:14:00.000"), "{story}");
+    tmux.shows("▶x 12:14:00.000");
     tmux.keys(&["Escape"]);
     tmux.awaits("the story closed", |screen| !screen.contains("Story"));
     tmux.keys(&["C-e"]);
