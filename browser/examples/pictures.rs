@@ -4,6 +4,8 @@
 //! cargo run -p lookback-browser --example pictures
 //! ```
 
+#![expect(clippy::unwrap_used, reason = "of the tests that it shares a session with")]
+
 #[path = "../tests/session/harness.rs"]
 #[expect(dead_code, reason = "tests look at more than pictures need")]
 mod harness;

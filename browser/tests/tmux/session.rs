@@ -65,8 +65,9 @@ impl Tmux {
     }
 
     /// Waits until the screen shows something.
+    #[expect(clippy::disallowed_methods, reason = "a screen tells nobody that it has changed: it is looked at again")]
     pub(crate) fn awaits(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let screen = self.screen();
             if holds(&screen) {
