@@ -43,7 +43,7 @@ impl Session {
         for key in keys {
             match key.strip_prefix('"') {
                 Some(text) => {
-                    text.trim_end_matches('"').chars().for_each(|c| self.key(KeyCode::Char(c), KeyModifiers::NONE))
+                    text.trim_end_matches('"').chars().for_each(|c| self.key(KeyCode::Char(c), KeyModifiers::NONE));
                 }
                 None => self.named(key),
             }
