@@ -1,5 +1,7 @@
 //! `lookback browse` in a real terminal.
 
+#![expect(clippy::unwrap_used, reason = "what is missing is a failure of the test")]
+
 #[path = "../../browser/tests/tmux/session.rs"]
 mod session;
 

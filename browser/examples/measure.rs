@@ -100,7 +100,7 @@ fn main() -> io::Result<()> {
         browser.run(effect);
     }
     browser.draw()?;
-    browser.until(begun + Duration::from_secs(60), |state| state.current().is_some())?;
+    browser.until(begun + Duration::from_mins(1), |state| state.current().is_some())?;
     let mut out = io::stdout().lock();
     writeln!(out, "first screen            {:>8.1} ms", millis(begun.elapsed()))?;
 
@@ -136,7 +136,7 @@ fn main() -> io::Result<()> {
     }
     tell(&mut out, "key to frame", &mut frames)?;
     tell(&mut out, "key to row under cursor", &mut rows)?;
-    let all = browser.until(begun + Duration::from_secs(600), |state| state.progress.is_done)?;
+    let all = browser.until(begun + Duration::from_mins(10), |state| state.progress.is_done)?;
     let shown = browser.state.progress.shown;
     let told = if all { "all rows in order" } else { "rows in order, not all" };
     writeln!(out, "{told:<23} {:>8.1} s since the start, {shown} rows", begun.elapsed().as_secs_f64())?;

@@ -4,7 +4,10 @@
 //! cargo run -p lookback-browser --example pictures
 //! ```
 
-#[path = "../tests/harness.rs"]
+#![expect(clippy::unwrap_used, reason = "of the tests that it shares a session with")]
+
+#[path = "../tests/session/harness.rs"]
+#[expect(dead_code, reason = "tests look at more than pictures need")]
 mod harness;
 
 use std::fmt::Write as _;

@@ -55,15 +55,14 @@ pub fn draw(state: &State, frame: &mut Frame<'_>) {
 pub fn tabs(state: &State) -> Vec<(ViewId, u16, u16)> {
     let mut at = 0;
     let is_narrow = state.size.0 < 100;
-    let tab = |(number, view): (usize, &ViewId)| {
+    let tab = |view: &ViewId| {
         let name = view.name();
         let name = if is_narrow { name.get(..name.len().min(5)).unwrap_or(name) } else { name };
         let width = u16::try_from(name.len() + 4).unwrap_or(0);
-        let _ = number;
         at += width;
         (*view, at - width, at)
     };
-    ViewId::ALL.iter().enumerate().map(tab).collect()
+    ViewId::ALL.iter().map(tab).collect()
 }
 
 fn tab_line(state: &State) -> Line<'static> {

@@ -1,5 +1,7 @@
 //! The browser in a real terminal, by its example program.
 
+#![expect(clippy::unwrap_used, reason = "what is missing is a failure of the test")]
+
 #[path = "tmux/session.rs"]
 mod session;
 

@@ -137,7 +137,7 @@ impl Query {
             };
             match (flag(&word.key), word.key.as_str(), &word.value) {
                 (_, "since" | "until" | "last", _) if word.is_turned => {
-                    mistake("a time is not turned round".to_owned())
+                    mistake("a time is not turned round".to_owned());
                 }
                 (_, "since", Some(value)) => match moment(value, extent, false) {
                     Some(time) => since = Some(since.unwrap_or(i64::MIN).max(time)),
@@ -153,7 +153,7 @@ impl Query {
                     (None, _) => mistake(format!("{value:?} is no span of time: 30s, 10m, 2h")),
                 },
                 (Some(Flag { value: Some(what), .. }), key, None) => {
-                    mistake(format!("{key} needs a value: {key}:{what}"))
+                    mistake(format!("{key} needs a value: {key}:{what}"));
                 }
                 (Some(flag), _, value) => {
                     let value = cased(flag.name, value.as_deref().unwrap_or_default());

@@ -340,9 +340,9 @@ impl Data {
     /// Takes what the loader has found.
     fn load(&mut self) -> bool {
         let Some(loader) = &self.loader else { return false };
-        let Ok(loaded) = loader.try_recv() else { return false };
+        let Ok(found) = loader.try_recv() else { return false };
         self.is_news = true;
-        match loaded {
+        match found {
             Loaded::Parts { parts, coverage, workloads } => {
                 for part in parts {
                     self.store.add(part);

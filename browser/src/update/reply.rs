@@ -96,7 +96,6 @@ pub(super) fn reply(state: &mut State, reply: Reply) -> Vec<Effect> {
 fn progressed(state: &mut State, progress: Progress) -> Vec<Effect> {
     let had_extent = state.extent;
     state.extent = progress.extent;
-    let is_end = state.table.at + 1 == state.progress.shown && state.table.at > 0;
     let is_loaded = progress.is_loaded && !state.progress.is_loaded;
     // Rows that come late stand between others: what is in sight may be others now.
     let is_settled = progress.is_done && !state.progress.is_done;
@@ -107,7 +106,6 @@ fn progressed(state: &mut State, progress: Progress) -> Vec<Effect> {
     }
     let room = state.flow_rows();
     state.table.set(state.table.at, state.progress.shown, room);
-    let _ = is_end;
     let mut effects = fetch(state);
     if is_loaded && state.view == ViewId::Coverage {
         effects.extend(views::open(state, ViewId::Coverage));

@@ -15,11 +15,11 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let right = progress(state);
     let width = u16::try_from(unicode_width::UnicodeWidthStr::width(right.as_str())).unwrap_or(0);
     let room = usize::from(area.width.saturating_sub(width + 1));
-    let (left, style) = if !state.message.is_empty() {
+    let (left, style) = if state.message.is_empty() {
+        (hints(state), state.theme.dim())
+    } else {
         let style = if state.is_error { state.theme.bad() } else { state.theme.accent() };
         (state.message.clone(), style)
-    } else {
-        (hints(state), state.theme.dim())
     };
     buffer.set_string(area.x, area.y, fitted(&left, room), style);
     buffer.set_string(area.right().saturating_sub(width), area.y, right, state.theme.accent());

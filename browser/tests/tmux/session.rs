@@ -26,7 +26,21 @@ impl Tmux {
         // The shell stays, so that it can be seen that the terminal was given back.
         let command = format!("TERM=screen-256color {}; echo status $?; exec cat", quoted.join(" "));
         let folder = folder.to_str().unwrap();
-        tmux.run(&["-f", "/dev/null", "new-session", "-d", "-x", &width, "-y", &height, "-c", folder, "sh", "-c", &command]);
+        tmux.run(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            &width,
+            "-y",
+            &height,
+            "-c",
+            folder,
+            "sh",
+            "-c",
+            &command,
+        ]);
         tmux
     }
 
@@ -51,8 +65,9 @@ impl Tmux {
     }
 
     /// Waits until the screen shows something.
+    #[expect(clippy::disallowed_methods, reason = "a screen tells nobody that it has changed: it is looked at again")]
     pub(crate) fn awaits(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let screen = self.screen();
             if holds(&screen) {
@@ -92,11 +107,11 @@ pub(crate) fn incident(name: &str, program: &[&str], testdata: &Path) {
     tmux.shows("181 flows");
     tmux.keys(&["Home", "d"]);
     tmux.awaits("the first drop under the cursor", |screen| {
-        screen.lines().any(|line| line.contains("x12:14:00.000") && line.contains("DROPPED")) && !screen.contains(" 1/181")
+        screen.lines().any(|line| line.contains("x12:14:00.000") && line.contains("DROPPED"))
+            && !screen.contains(" 1/181")
     });
     tmux.keys(&["o"]);
-    let story = tmux.shows("Connection");
-    assert!(story.contains("▶x 12:14:00.000"), "{story}");
+    tmux.shows("▶x 12:14:00.000");
     tmux.keys(&["Escape"]);
     tmux.awaits("the story closed", |screen| !screen.contains("Story"));
     tmux.keys(&["C-e"]);

@@ -1,8 +1,6 @@
 //! Text of flows cannot drive the terminal, wherever it is shown.
 
-mod harness;
-
-use harness::Session;
+use crate::harness::Session;
 
 #[test]
 fn nothing_on_the_screen_drives_a_terminal() {

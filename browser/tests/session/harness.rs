@@ -43,7 +43,7 @@ impl Session {
         for key in keys {
             match key.strip_prefix('"') {
                 Some(text) => {
-                    text.trim_end_matches('"').chars().for_each(|c| self.key(KeyCode::Char(c), KeyModifiers::NONE))
+                    text.trim_end_matches('"').chars().for_each(|c| self.key(KeyCode::Char(c), KeyModifiers::NONE));
                 }
                 None => self.named(key),
             }
@@ -125,10 +125,6 @@ impl Session {
             text.trim_end().to_owned()
         });
         lines.collect::<Vec<_>>().join("\n")
-    }
-
-    pub(crate) fn line(&self, line: usize) -> String {
-        self.screen().lines().nth(line).unwrap_or_default().to_owned()
     }
 }
 

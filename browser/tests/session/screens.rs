@@ -1,8 +1,6 @@
 //! Every view as text, driven by keys over `testdata/incident`, at two sizes.
 
-mod harness;
-
-use harness::Session;
+use crate::harness::Session;
 
 fn shot(name: &str, keys: &[&str]) {
     for size in [(80, 24), (140, 40)] {
@@ -113,11 +111,9 @@ fn coverage() {
     let mut session = Session::open(&["incident"], (140, 40));
     session.keys(&["8"]);
     // Paths of inputs are of this machine.
-    let own = harness::testdata("incident");
     assert!(session.screen().contains("node-a"), "{}", session.screen());
     let lines: Vec<String> =
         session.screen().lines().filter(|line| !line.contains("input ")).map(str::to_owned).collect();
-    let _ = own;
     insta::assert_snapshot!("coverage@140x40", lines.join("\n").replace("  ", " ").replace("  ", " "));
 }
 

@@ -1,8 +1,7 @@
 //! What keys do, without a look at the screen.
 
-mod harness;
-
-use harness::{Session, testdata};
+use crate::harness::{Session, testdata};
+use lookback_browser::data::story::Section;
 use lookback_browser::keys::ViewId;
 use lookback_browser::message::Message;
 use lookback_browser::state::overlay::Overlay;
@@ -131,7 +130,6 @@ fn the_story_has_lookup_requests_and_connection() {
     let mut session = incident();
     session.keys(&["f", "\"protocol:http http-status:5+\"", "Enter", "o"]);
     let Some(Overlay::Story { story, is_done: true, .. }) = &session.state.overlay else { panic!("no story") };
-    use lookback_browser::data::story::Section;
     let count = |section| story.lines.iter().filter(|line| line.section == section).count();
     assert!(count(Section::Layer7) >= 2, "{story:#?}");
     assert!(story.lines.iter().any(|line| line.is_self));
