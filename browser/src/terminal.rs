@@ -2,9 +2,8 @@
 
 use std::io::{self, Write, stdout};
 use std::panic;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Once;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,8 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use crate::message::Message;
 
@@ -64,20 +65,21 @@ fn give_back() {
 /// # Errors
 /// When the system gives no thread.
 pub fn listen(messages: Sender<Message>) -> io::Result<()> {
-    let asked_to_end = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGHUP, signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&asked_to_end))?;
-    }
+    // In a thread of its own: of a terminal that is gone, the terminal's library reads nothing, without end.
+    let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+    let end = messages.clone();
+    let await_signal = move || {
+        if signals.forever().next().is_some() {
+            let _ = end.send(Message::End);
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(await_signal)?;
     let run = move || {
         loop {
             // Not without end: a thread that waits in the terminal's library holds its lock.
             let event = match poll(Duration::from_millis(250)) {
                 Ok(true) => read(),
-                Ok(false) if !asked_to_end.load(Ordering::Relaxed) => continue,
-                Ok(false) => {
-                    let _ = messages.send(Message::End);
-                    return;
-                }
+                Ok(false) => continue,
                 Err(error) => Err(error),
             };
             let message = match event {
