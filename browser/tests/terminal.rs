@@ -44,6 +44,23 @@ fn the_terminal_is_given_back_when_the_process_is_asked_to_end() {
     assert!(!end.contains("Filter"), "{end}");
 }
 
+/// The terminal's library reads nothing of a terminal that is gone, without end.
+#[test]
+fn it_ends_with_its_terminal() {
+    if !Tmux::is_there() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let script = format!("echo $$ > {}; exec {} {}", pid.display(), program(), testdata().join("incident").display());
+    let tmux = Tmux::start("gone", (80, 24), folder.path(), &["sh", "-c", &script]);
+    tmux.shows("181 flows");
+    let process = Path::new("/proc").join(std::fs::read_to_string(pid).unwrap().trim());
+    assert!(process.exists());
+    drop(tmux);
+    assert!(session::await_so(|| !process.exists()), "it goes on");
+}
+
 #[test]
 fn without_a_terminal_there_is_a_table() {
     let ran = Command::new(program()).arg(testdata().join("incident")).output().unwrap();

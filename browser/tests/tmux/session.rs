@@ -65,22 +65,32 @@ impl Tmux {
     }
 
     /// Waits until the screen shows something.
-    #[expect(clippy::disallowed_methods, reason = "a screen tells nobody that it has changed: it is looked at again")]
     pub(crate) fn awaits(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + Duration::from_mins(1);
-        loop {
-            let screen = self.screen();
-            if holds(&screen) {
-                return screen;
-            }
-            assert!(Instant::now() < end, "waited for {what}:\n{screen}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mut screen = String::new();
+        let is_so = await_so(|| {
+            screen = self.screen();
+            holds(&screen)
+        });
+        assert!(is_so, "waited for {what}:\n{screen}");
+        screen
     }
 
     pub(crate) fn shows(&self, text: &str) -> String {
         self.awaits(text, |screen| screen.contains(text))
     }
+}
+
+/// Waits until something is so; not for ever.
+#[expect(clippy::disallowed_methods, reason = "nobody tells that a screen has changed: it is looked at again")]
+pub(crate) fn await_so(mut holds: impl FnMut() -> bool) -> bool {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !holds() {
+        if Instant::now() >= end {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    true
 }
 
 impl Drop for Tmux {
