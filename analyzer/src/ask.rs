@@ -112,15 +112,8 @@ pub(crate) fn run(matches: &ArgMatches, catalogue: &Catalogue) -> Result<Outcome
     let args = Ask::from_arg_matches(matches)?;
     let by = matches.try_get_one::<String>("by").ok().flatten();
     let Some(question) = catalogue.question(name, by.map(String::as_str)) else { bail!("no question {name}") };
-    let mut parameters = BTreeMap::new();
-    for (name, parameter) in &question.header.parameters.0 {
-        let given = matches.try_get_one::<String>(name).ok().flatten().cloned();
-        let value = given.or_else(|| parameter.default_text());
-        let literal = value.map_or(Ok(Literal::Null), |value| literal(&value, parameter.kind));
-        parameters.insert(name.clone(), literal.with_context(|| format!("--{}", name.replace('_', "-")))?);
-    }
-    let limit = args.limit.or(question.header.defaults.limit).unwrap_or(DEFAULT_LIMIT);
-    parameters.insert("limit".to_owned(), Literal::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let given = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
+    let parameters = parameters(question, args.limit, given)?;
     let asking = Asking {
         title: &question.header.title,
         sql: &question.sql,
@@ -133,6 +126,23 @@ pub(crate) fn run(matches: &ArgMatches, catalogue: &Catalogue) -> Result<Outcome
         default_last: question.header.defaults.last.as_deref(),
     };
     asking.run(&args.inputs, args.explain, &args.read, &args.output, catalogue)
+}
+
+/// The parameters of a question: those that are given, defaults for the others, and the limit of rows.
+pub(crate) fn parameters(
+    question: &Question,
+    limit: Option<u64>,
+    given: impl Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, Literal>> {
+    let mut parameters = BTreeMap::new();
+    for (name, parameter) in &question.header.parameters.0 {
+        let value = given(name).or_else(|| parameter.default_text());
+        let literal = value.map_or(Ok(Literal::Null), |value| literal(&value, parameter.kind));
+        parameters.insert(name.clone(), literal.with_context(|| format!("--{}", name.replace('_', "-")))?);
+    }
+    let limit = limit.or(question.header.defaults.limit).unwrap_or(DEFAULT_LIMIT);
+    parameters.insert("limit".to_owned(), Literal::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
+    Ok(parameters)
 }
 
 /// A parameter's value by its type.

@@ -34,6 +34,11 @@ pub(crate) enum Command {
     ///
     /// Takes its filter flags and prints its formats. Reports of lost events come unless something is asked about flows.
     Observe,
+    /// Explore logs and archives in the terminal
+    ///
+    /// Opens at once, whatever the size; ? shows the keys. Without a terminal, prints a table. Filter, view, columns and marks are
+    /// kept for each set of inputs.
+    Browse(Browse),
     /// Write logs into an archive: Parquet by day, hour and node
     ///
     /// May be run again: a log that is there already, under whatever name, is skipped, and of one that has grown only what
@@ -127,6 +132,25 @@ pub(crate) struct Observe {
     pub print_raw_filters: bool,
     #[command(flatten)]
     pub lines: LineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Browse {
+    /// Files, folders, patterns, archives, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// What to show at first: the filter flags of `observe` as words, such as "verdict:dropped not:protocol:dns since:12:10"
+    #[arg(short, long, value_name = "WORDS")]
+    pub filter: Option<String>,
+    /// Colours [default: as last time, or dark; mono where NO_COLOR is set]
+    #[arg(long, value_name = "THEME", value_parser = ["dark", "light", "mono"])]
+    pub theme: Option<String>,
+    /// Neither take up what was kept of the last time nor keep anything
+    #[arg(long)]
+    pub no_session: bool,
+    /// Leave the mouse to the terminal
+    #[arg(long)]
+    pub no_mouse: bool,
 }
 
 /// A live Hubble, instead of files.

@@ -2,6 +2,7 @@
 
 mod answer;
 mod ask;
+mod browse;
 mod check;
 mod cli;
 mod engine;
@@ -59,6 +60,7 @@ fn run() -> Result<Outcome> {
     }
     match Cli::from_arg_matches(&matches)?.command {
         Command::Ask | Command::Observe => Ok(Outcome::Answered),
+        Command::Browse(args) => browse::run(&args, &catalogue),
         Command::Sql(args) => sql::run(&args, &catalogue),
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),

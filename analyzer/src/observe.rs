@@ -2,7 +2,6 @@
 
 mod agent;
 mod archived;
-mod event;
 mod flags;
 mod flow;
 mod follow;
@@ -12,7 +11,6 @@ mod print;
 mod printer;
 mod read;
 mod selection;
-mod terms;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 

@@ -24,7 +24,7 @@ use lookback_question::window::human_span;
 
 use escape::Harmless;
 pub(crate) use escape::{spreadsheet, terminal};
-pub(crate) use evidence::{kinds, plural, rejected, write_evidence};
+pub(crate) use evidence::{evidence_lines, kinds, plural, rejected, write_evidence};
 
 /// How to write an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -56,7 +56,7 @@ pub(crate) fn write(answer: &Answer, format: Format, raw: bool, out: &mut dyn Wr
 }
 
 /// A value as people read it.
-fn human(cell: &Cell, unit: Unit) -> String {
+pub(crate) fn human(cell: &Cell, unit: Unit) -> String {
     match (cell, unit) {
         (Cell::Null, _) => String::new(),
         (Cell::Integer(nanos), Unit::Ns) => i64::try_from(*nanos).map_or_else(|_| nanos.to_string(), human_span),
@@ -88,7 +88,7 @@ fn is_numeric(cell: &Cell) -> bool {
 }
 
 /// A column's name as a heading; a unit that every value shows is left out of it.
-fn heading(name: &str, unit: Unit) -> String {
+pub(crate) fn heading(name: &str, unit: Unit) -> String {
     let name = if unit == Unit::Ns { name.strip_suffix("_ns").unwrap_or(name) } else { name };
     terminal(&name.replace('_', " ").to_uppercase()).into_owned()
 }

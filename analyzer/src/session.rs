@@ -170,7 +170,7 @@ impl Asking<'_> {
     }
 
     /// The window, if one was asked for; else events without a time count, too.
-    fn windowed(&self, extent: Option<(i64, i64)>) -> Result<Option<(i64, i64)>> {
+    pub(crate) fn windowed(&self, extent: Option<(i64, i64)>) -> Result<Option<(i64, i64)>> {
         match extent {
             Some((first, last)) if self.asked() != Asked::default() => Ok(Some(self.window(first, last)?)),
             _ => Ok(None),
@@ -181,7 +181,7 @@ impl Asking<'_> {
         self.scope.window.bounds(&self.asked(), first, last)
     }
 
-    fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
+    pub(crate) fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
         let mut parameters = self.parameters.clone();
         parameters.insert("since".to_owned(), Literal::Integer(since));
         parameters.insert("until".to_owned(), Literal::Integer(until));

@@ -27,7 +27,8 @@ const MOST_BYTES: usize = 4 << 20;
 const NONE: i32 = -1;
 
 /// A hasher that no log can foresee: with one that it could, a hostile log would make all values meet.
-pub(crate) fn hasher() -> ahash::RandomState {
+#[must_use]
+pub fn hasher() -> ahash::RandomState {
     static SEEDS: LazyLock<[u64; 4]> =
         LazyLock::new(|| std::array::from_fn(|_| std::hash::RandomState::new().hash_one(0)));
     let [a, b, c, d] = *SEEDS;

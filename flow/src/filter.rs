@@ -10,6 +10,7 @@
 mod cel;
 mod condition;
 mod fields;
+pub mod flags;
 mod names;
 mod selector;
 

@@ -15,6 +15,8 @@
 //! | [`coverage`] | what some rows cover: nodes, time, losses |
 //! | [`rows`], [`view`] | building batches, reading them row by row |
 //! | [`derive`](mod@derive) | direction, client and server, and other columns computed from stored ones |
+//! | [`event`], [`terms`] | a row in Hubble's words |
+//! | [`escape`] | text from a log, made harmless |
 //! | [`inputs`], [`lines`] | which files to read, in which order; their lines, decompressed |
 
 pub mod archive;
@@ -22,6 +24,8 @@ pub mod columns;
 pub mod coverage;
 pub mod derive;
 pub mod dictionary;
+pub mod escape;
+pub mod event;
 mod extra;
 pub mod filter;
 pub mod guard;
@@ -37,5 +41,6 @@ pub mod rows;
 pub mod schema;
 pub mod segment;
 mod settled;
+pub mod terms;
 pub mod time;
 pub mod view;

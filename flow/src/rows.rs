@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
+use arrow::datatypes::{DataType, Field as ArrowField, FieldRef, Schema as ArrowSchema, SchemaRef};
 use arrow::error::ArrowError;
 
 use crate::columns::{COLUMNS, ColumnId};
@@ -248,22 +248,25 @@ impl Rows {
         self.numbered(id, number);
     }
 
-    /// The number that a name or a list has in its column; `None` for a column that is not wanted, or is of another type.
-    pub(crate) fn number_of_text(&mut self, id: ColumnId, value: &str) -> Option<i32> {
+    /// The number that a name or a list has in its column, until [`Self::generation`] changes; `None` for a column that is not
+    /// wanted, or is of another type.
+    pub fn number_of_text(&mut self, id: ColumnId, value: &str) -> Option<i32> {
         match self.builders.get_mut(usize::from(id.0))?.as_mut()? {
             Builder::Name(b) => Some(b.number(value.as_bytes(), || ())),
             _ => None,
         }
     }
 
-    pub(crate) fn number_of_texts<T: AsRef<str>>(&mut self, id: ColumnId, values: &[T]) -> Option<i32> {
+    /// Likewise.
+    pub fn number_of_texts<T: AsRef<str>>(&mut self, id: ColumnId, values: &[T]) -> Option<i32> {
         let Builder::Texts(b) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
         self.identity.clear();
         values.iter().for_each(|value| identify(value.as_ref(), &mut self.identity));
         Some(b.number(&self.identity, || values.iter().map(|value| value.as_ref().to_owned()).collect()))
     }
 
-    pub(crate) fn number_of_structs(&mut self, id: ColumnId, items: &[Vec<MemberValue>]) -> Option<i32> {
+    /// Likewise.
+    pub fn number_of_structs(&mut self, id: ColumnId, items: &[Vec<MemberValue>]) -> Option<i32> {
         let Builder::Structs(b, _) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
         self.identity.clear();
         items.iter().flatten().for_each(|value| value.identify(&mut self.identity));
@@ -271,7 +274,7 @@ impl Rows {
     }
 
     /// A name or list by its number in the column.
-    pub(crate) fn numbered(&mut self, id: ColumnId, number: Option<i32>) {
+    pub fn numbered(&mut self, id: ColumnId, number: Option<i32>) {
         let Some(number) = number else { return };
         match self.builder(id) {
             Some(Builder::Name(b)) => b.push(number),
@@ -290,7 +293,8 @@ impl Rows {
     }
 
     /// How often numbers have been given anew: those of an earlier time stand for nothing.
-    pub(crate) fn generation(&self) -> u64 {
+    #[must_use]
+    pub fn generation(&self) -> u64 {
         self.generation
     }
 
@@ -396,7 +400,7 @@ fn identify(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
-/// A batch with every stored column, those that it lacks as NULL.
+/// A batch with every stored column, those that it lacks as NULL; lists that are numbered stay so.
 ///
 /// # Errors
 /// When a column has not the type of the schema.
@@ -406,5 +410,13 @@ pub fn whole(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         Some(array) => Arc::clone(array),
         None => new_null_array(field.data_type(), batch.num_rows()),
     };
-    RecordBatch::try_new(Arc::clone(schema), schema.fields().iter().map(column).collect())
+    let columns: Vec<ArrayRef> = schema.fields().iter().map(column).collect();
+    let packed = |(field, array): (&FieldRef, &ArrayRef)| match array.data_type() {
+        DataType::Dictionary(_, list) if list.as_ref() == field.data_type() => {
+            ArrowField::new(field.name(), array.data_type().clone(), true)
+        }
+        _ => field.as_ref().clone(),
+    };
+    let fields: Vec<ArrowField> = schema.fields().iter().zip(&columns).map(packed).collect();
+    RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), columns)
 }

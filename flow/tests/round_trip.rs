@@ -121,7 +121,7 @@ fn many_rows_are_encoded_as_each_is() {
     writer.finish(&SegmentInfo::default()).unwrap();
     let file = SegmentFile::open(file.path()).unwrap();
     let read = |columns: &Projection, as_stored| -> Vec<RecordBatch> {
-        let reading = Reading { batch_rows: Some(70), as_stored, test: None };
+        let reading = Reading { batch_rows: Some(70), as_stored, ..Reading::default() };
         file.read_as(columns, &Wanted::default(), reading).unwrap().map(Result::unwrap).collect()
     };
 

@@ -1,5 +1,8 @@
 //! Packets that the kernel dropped, segments that it sent again.
 //!
+//! Drops that are alike (addresses, ports, reason, place) are told of as packets are: the first one at once, then one that
+//! stands for all of five seconds. So a flood of them costs a lookup each, not an event.
+//!
 //! Rust has no relocations by BTF: user space reads from the running kernel's BTF where members stand, and sets these places
 //! before the programs are loaded. A program whose places are not known is not loaded.
 
@@ -12,7 +15,9 @@ use aya_ebpf::{EbpfContext as _, Global};
 use lookback_recorder_ebpf::{Packet, counter, hook, kind};
 
 use crate::headers::{Bytes, Headers, ip};
-use crate::maps::{DROPPED, EVENTS, NAMESPACES, WANTED_REASONS, all_namespaces, count};
+use crate::maps::{
+    DROPPED, DROPS, DropState, EVENTS, NAMESPACES, WANTED_REASONS, aggregate, all_namespaces, count, interval_ns,
+};
 
 /// Places of members, in bytes.
 #[unsafe(no_mangle)]
@@ -109,33 +114,58 @@ fn tell(skb: *const u8, reason: u32) {
         Some(net) => read(net, NET_INUM.load()),
         None => pointer(skb, SKB_SK.load()).and_then(sock_namespace),
     };
-    if !namespace.is_some_and(is_wanted) {
-        return;
-    }
-    let Some(headers) = DROPPED.get_ptr_mut(0) else { return };
+    let Some(namespace) = namespace.filter(|namespace| is_wanted(*namespace)) else { return };
+    let Some(dropped) = DROPPED.get_ptr_mut(0) else { return };
     // SAFETY: this CPU's own; the kernel does not begin this program on a CPU where it runs.
-    let headers = unsafe { &mut *headers };
-    if headers_of(skb, headers).is_none() {
+    let dropped = unsafe { &mut *dropped };
+    if headers_of(skb, &mut dropped.headers).is_none() {
         count(counter::OTHER_DROPS);
         return;
+    }
+    count(counter::DROPS);
+    let came_in: u32 = read(skb, SKB_IIF.load()).unwrap_or(0);
+    let device = device.and_then(|device| read(device, DEVICE_IFINDEX.load())).unwrap_or(0);
+    let length: u32 = read(skb, SKB_LEN.load()).unwrap_or(0);
+    // SAFETY: a helper without arguments.
+    let now = unsafe { bpf_ktime_get_boot_ns() };
+    dropped.key.tuple = dropped.headers.tuple;
+    dropped.key.namespace = namespace;
+    dropped.key.interface = if came_in == 0 { device } else { came_in };
+    dropped.key.reason = reason;
+    dropped.key.hook = if came_in == 0 { u32::from(hook::EGRESS) } else { u32::from(hook::INGRESS) };
+    let mut packets = 1;
+    let mut bytes = u64::from(length);
+    if let Some(state) = DROPS.get_ptr_mut(&dropped.key) {
+        // SAFETY: an entry of the map stays memory of the map while this program runs.
+        let state = unsafe { &mut *state };
+        state.packets += 1;
+        state.bytes += u64::from(length);
+        if aggregate() && now.wrapping_sub(state.told_ns) < interval_ns() {
+            count(counter::AGGREGATED_DROPS);
+            return;
+        }
+        (packets, bytes) = (state.packets, state.bytes);
+        state.told_ns = now;
+        state.packets = 0;
+        state.bytes = 0;
+    } else {
+        dropped.state = DropState { told_ns: now, packets: 0, bytes: 0 };
+        let _ = DROPS.insert(&dropped.key, &dropped.state, 0);
     }
     count(counter::EVENTS);
     let Some(mut entry) = EVENTS.reserve::<Packet>(0) else {
         count(counter::LOST_DROPS);
         return;
     };
-    let came_in: u32 = read(skb, SKB_IIF.load()).unwrap_or(0);
-    let device = device.and_then(|device| read(device, DEVICE_IFINDEX.load())).unwrap_or(0);
-    let length: u32 = read(skb, SKB_LEN.load()).unwrap_or(0);
+    let headers = &dropped.headers;
     // SAFETY: the ring gave room for a packet, of which every member is written here.
     let packet = unsafe { &mut *entry.as_mut_ptr() };
     packet.kind = kind::DROP;
     packet.hook = if came_in == 0 { hook::EGRESS } else { hook::INGRESS };
     packet.cause = 0;
     packet.tunnel = 0;
-    packet.interface = if came_in == 0 { device } else { came_in };
-    // SAFETY: a helper without arguments.
-    packet.time_ns = unsafe { bpf_ktime_get_boot_ns() };
+    packet.interface = dropped.key.interface;
+    packet.time_ns = now;
     packet.tuple = headers.tuple;
     packet.tcp_flags = headers.flags;
     packet.vlan = 0;
@@ -152,8 +182,8 @@ fn tell(skb: *const u8, reason: u32) {
     packet.unused = [0; 2];
     packet.sequence = headers.sequence;
     packet.payload = headers.payload;
-    packet.packets = 1;
-    packet.bytes = u64::from(length);
+    packet.packets = packets;
+    packet.bytes = bytes;
     packet.cgroup = 0;
     packet.pid = 0;
     packet.reason = reason;

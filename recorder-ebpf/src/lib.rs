@@ -110,8 +110,12 @@ pub mod counter {
     pub const UNREAD_PAYLOADS: u32 = 8;
     /// Retransmitted TCP segments.
     pub const RETRANSMITS: u32 = 9;
+    /// Packets that the kernel dropped for a reason that is told of.
+    pub const DROPS: u32 = 10;
+    /// Of these, such as are told of together with others like them.
+    pub const AGGREGATED_DROPS: u32 = 11;
     /// How many there are.
-    pub const COUNT: u32 = 10;
+    pub const COUNT: u32 = 12;
 }
 
 /// Bytes of a small payload.
@@ -164,7 +168,7 @@ pub struct Packet {
     pub sequence: u32,
     /// Bytes of payload in the packet.
     pub payload: u32,
-    /// Packets of this flow since it was told of last, this one included.
+    /// Packets of this flow since it was told of last, this one included; likewise drops that are alike.
     pub packets: u64,
     pub bytes: u64,
     /// The control group of the socket that sent it; 0 when that is not known.
@@ -240,6 +244,8 @@ impl Packet {
     /// A packet from an event's bytes; `None` when they are too few.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Option<Self> {
+        // Of a length that is known, so that no member is checked by itself.
+        let bytes: &[u8; size_of::<Self>()] = bytes.first_chunk()?;
         Some(raw_struct!(
             bytes,
             Packet {

@@ -48,9 +48,44 @@ pub(crate) struct Seen {
 #[map]
 pub(crate) static SEEN: PerCpuArray<Seen> = PerCpuArray::with_max_entries(1, 0);
 
-/// Likewise, for the headers of a dropped packet.
+/// Drops that are told of together.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct DropKey {
+    pub(crate) tuple: Tuple,
+    pub(crate) namespace: u32,
+    pub(crate) interface: u32,
+    pub(crate) reason: u32,
+    /// Where they were dropped: on their way out or in.
+    pub(crate) hook: u32,
+}
+
+/// What is known of them. CPUs may write at once: then a drop is told of twice, or a count is short.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct DropState {
+    pub(crate) told_ns: u64,
+    /// Since then.
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+}
+
+/// A dropped packet, taken apart.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Dropped {
+    pub(crate) headers: Headers,
+    pub(crate) key: DropKey,
+    pub(crate) state: DropState,
+}
+
+/// Room for one on each CPU, as above.
 #[map]
-pub(crate) static DROPPED: PerCpuArray<Headers> = PerCpuArray::with_max_entries(1, 0);
+pub(crate) static DROPPED: PerCpuArray<Dropped> = PerCpuArray::with_max_entries(1, 0);
+
+/// A full table forgets those that were not used for the longest time.
+#[map]
+pub(crate) static DROPS: LruHashMap<DropKey, DropState> = LruHashMap::with_max_entries(16_384, 0);
 
 #[map]
 pub(crate) static EVENTS: RingBuf = RingBuf::with_byte_size(8 << 20, 0);

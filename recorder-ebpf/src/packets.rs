@@ -134,7 +134,7 @@ fn account(ctx: &TcContext, hook: u8, has_link: bool, seen: &mut Seen) {
     seen.key.vni = seen.vni;
     seen.key.hook = u32::from(hook);
     let headers = &seen.headers;
-    let begins = headers.payload >= 4 && payloads() && begins_message(ctx, headers);
+    let begins = headers.payload > 0 && payloads() && begins_message(ctx, headers);
     let mut follows = false;
     let (why, packets, bytes) = match FLOWS.get_ptr_mut(&seen.key) {
         Some(state) => {
@@ -213,10 +213,11 @@ fn begins_message(ctx: &TcContext, headers: &Headers) -> bool {
     if tuple.protocol != TCP && tuple.protocol != UDP || tuple.notes & note::CUT_OPTIONS != 0 {
         return false;
     }
+    // By TCP, a message's length may come by itself, in two bytes.
     if tuple.source_port == DNS || tuple.destination_port == DNS {
         return true;
     }
-    if tuple.protocol == UDP {
+    if tuple.protocol == UDP || headers.payload < 4 {
         return false;
     }
     // Some programs write a message word by word: four bytes must do. What only looks like HTTP is told apart later.

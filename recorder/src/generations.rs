@@ -1,15 +1,19 @@
 //! A map that forgets: bounded memory, whatever comes from a network.
 
 use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
 use std::hash::Hash;
+
+use lookback_flow::dictionary::hasher;
+
+/// Hashes that no packet can foresee.
+pub type Hasher = ahash::RandomState;
 
 /// A map of at most so many entries. Those that were not used for the longest time are forgotten, about: entries live in two
 /// generations, a used one moves to the young one, and the old one goes when the young one is full.
 #[derive(Debug)]
 pub struct Generations<K, V> {
-    young: HashMap<K, V, RandomState>,
-    old: HashMap<K, V, RandomState>,
+    young: HashMap<K, V, Hasher>,
+    old: HashMap<K, V, Hasher>,
     /// Entries of a generation.
     most: usize,
     /// Entries that were forgotten.
@@ -19,7 +23,8 @@ pub struct Generations<K, V> {
 impl<K: Eq + Hash + Clone, V> Generations<K, V> {
     #[must_use]
     pub fn new(entries: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), most: (entries / 2).max(1), forgotten: 0 }
+        let map = || HashMap::with_hasher(hasher());
+        Self { young: map(), old: map(), most: (entries / 2).max(1), forgotten: 0 }
     }
 
     /// An entry, which counts as used.

@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod btf;
+pub mod flood;
 pub mod namespace;
 pub mod netlink;
 pub mod object;

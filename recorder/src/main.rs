@@ -1,17 +1,19 @@
 //! `lookback-recorder`: the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use glob::Pattern;
 use lookback_flow::filter;
+use lookback_recorder::kernel::flood::Flood;
 use lookback_recorder::kernel::namespace::Namespace;
 use lookback_recorder::kernel::object::Settings;
+use lookback_recorder::kubernetes::{SERVICE_ACCOUNT, Source, What};
 use lookback_recorder::probe::probe;
 use lookback_recorder::record::{Options, Signals, record};
 use lookback_recorder::status;
@@ -108,6 +110,24 @@ struct Record {
     /// Pods by the JSON of the kubelet or API server (`PodList`), read again when it changes.
     #[arg(long, value_name = "PATH")]
     pods: Option<PathBuf>,
+    /// Pods from the API server: those of this node, or all of the cluster. In a pod, it is found by itself.
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, default_missing_value = "node", conflicts_with_all = ["pods", "kubelet"])]
+    kubernetes: Option<Which>,
+    /// Where the API server is, such as `https://10.96.0.1:443`; as Kubernetes tells its pods otherwise.
+    #[arg(long, value_name = "URL", requires = "kubernetes")]
+    kube_server: Option<String>,
+    /// Pods from the kubelet, such as `https://127.0.0.1:10250`, asked every 10 seconds.
+    #[arg(long, value_name = "URL", conflicts_with = "pods")]
+    kubelet: Option<String>,
+    /// Believe whatever certificate the kubelet shows: many sign their own.
+    #[arg(long, requires = "kubelet")]
+    kubelet_insecure: bool,
+    /// The token that is shown to them, read anew for each request.
+    #[arg(long, value_name = "PATH", default_value_os_t = Path::new(SERVICE_ACCOUNT).join("token"))]
+    kube_token: PathBuf,
+    /// Certificates of those who sign theirs, as PEM.
+    #[arg(long, value_name = "PATH", default_value_os_t = Path::new(SERVICE_ACCOUNT).join("ca.crt"))]
+    kube_ca: PathBuf,
     /// Answer `lookback-recorder status` here.
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
@@ -132,9 +152,51 @@ struct Record {
     /// Where control groups (v2) are mounted.
     #[arg(long, value_name = "DIR")]
     cgroup: Option<PathBuf>,
+    /// Attach by a clsact queue where there is TCX, too.
+    #[arg(long, hide = true)]
+    no_tcx: bool,
+    /// Record so many crafted packets instead of those of interfaces, to measure what the recorder can take.
+    #[arg(long, value_name = "N", hide = true)]
+    flood: Option<u64>,
+    /// So many of them a second; 0 for as many as the kernel makes.
+    #[arg(long, value_name = "N", default_value_t = 0, hide = true)]
+    flood_rate: u64,
     /// No summary line on the terminal.
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// Pods that are asked for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Which {
+    Node,
+    All,
+}
+
+/// Whom to ask for pods, if anybody.
+fn kubernetes(flags: &Record, node: &str) -> Result<Option<Source>> {
+    let (what, url) = match (&flags.kubelet, flags.kubernetes) {
+        (Some(url), _) => (What::Kubelet, url.clone()),
+        (None, Some(which)) => {
+            let node = matches!(which, Which::Node).then(|| node.to_owned());
+            let url = flags.kube_server.clone().map_or_else(api_server, Ok)?;
+            (What::Pods { node }, url)
+        }
+        (None, None) => return Ok(None),
+    };
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(anyhow!("{url}: a URL with https:// or http:// is wanted"));
+    }
+    let insecure = flags.kubelet_insecure;
+    Ok(Some(Source { what, url, token: flags.kube_token.clone(), ca: flags.kube_ca.clone(), insecure }))
+}
+
+/// Where Kubernetes tells its pods that the API server is.
+fn api_server() -> Result<String> {
+    let of = |name| std::env::var(name).ok().filter(|text: &String| !text.is_empty());
+    let host = of("KUBERNETES_SERVICE_HOST").context("outside of a cluster: name the API server by --kube-server")?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    Ok(format!("https://{host}:{}", of("KUBERNETES_SERVICE_PORT").unwrap_or_else(|| "443".to_owned())))
 }
 
 fn span(text: &str) -> Result<Duration, String> {
@@ -190,7 +252,12 @@ fn run(cli: Cli) -> Result<ExitCode> {
                 println!("{}", serde_json::to_string_pretty(&status)?);
             } else {
                 println!("node {}, interfaces {}", status.node, status.interfaces.join(", "));
-                println!("packets {}, of these aggregated {}", status.packets, status.aggregated_packets);
+                println!(
+                    "packets {}, of these {} told of together with others",
+                    status.packets, status.aggregated_packets
+                );
+                println!("drops   {}, of these {} told of together with others", status.drops, status.aggregated_drops);
+                println!("retransmissions {}, unreadable {}", status.retransmissions, status.unreadable);
                 for (name, balance) in &status.targets {
                     println!("{name}: {balance}");
                 }
@@ -202,10 +269,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn options(flags: Record) -> Result<Options> {
-    let node = match flags.node_name {
-        Some(name) => name,
+    let node = match &flags.node_name {
+        Some(name) => name.clone(),
         None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
     };
+    let kubernetes = kubernetes(&flags, &node)?;
     let rotation = Rotation {
         max_bytes: flags.file_max_size_mb.max(1) << 20,
         max_backups: flags.file_max_backups,
@@ -232,6 +300,7 @@ fn options(flags: Record) -> Result<Options> {
         targets: targets.collect(),
         config: flags.config,
         pods: flags.pods,
+        kubernetes,
         socket: flags.socket,
         cgroups: flags.cgroup.unwrap_or_else(cgroups),
         allow: flags.allow,
@@ -241,11 +310,13 @@ fn options(flags: Record) -> Result<Options> {
             aggregate: !flags.no_aggregation,
             payloads: !flags.no_payload,
             all_namespaces: flags.all_drops,
+            tcx: !flags.no_tcx,
         },
         duration: flags.duration,
         count: flags.count,
         commit_ns: i64::try_from(nanos(flags.commit_interval)).unwrap_or(i64::MAX),
         quiet: flags.quiet,
+        flood: flags.flood.map(|events| Flood { events, rate: flags.flood_rate }),
     })
 }
 

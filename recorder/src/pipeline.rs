@@ -1,14 +1,20 @@
 //! Events of the kernel → rows. No file, no clock, no kernel: what is needed of these is passed in.
+//!
+//! A packet becomes a row directly ([`direct`]), or by way of Hubble's message: what came through a tunnel, what applications
+//! said, the first of each shape.
 
 #![expect(deprecated, reason = "Hubble still writes these fields")]
 
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+mod direct;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use lookback_flow::dictionary::hasher;
 use lookback_flow::proto::flow::{
-    CiliumEventType, Emitter, Flow, FlowType, L7FlowType, Layer7, LostEvent, LostEventSource, TraceContext,
-    TraceParent, layer7,
+    CiliumEventType, Emitter, Endpoint, Flow, FlowType, L7FlowType, Layer7, LostEvent, LostEventSource, TraceContext,
+    TraceParent, TraceReason, layer7,
 };
 use lookback_flow::proto::observer::{ExportEvent, export_event::ResponseTypes};
 use lookback_flow::protobuf::Decoder;
@@ -17,7 +23,9 @@ use lookback_flow::time::timestamp;
 use lookback_recorder_ebpf::{Packet, kind};
 use prost::Message as _;
 
-use crate::enrich::Enrichment;
+use self::direct::{Direct, Shape, Sight};
+use crate::enrich::{Addresses, Enrichment};
+use crate::generations::Hasher;
 use crate::observe::flow::{Place, Role, address, dropped, forwarded};
 use crate::observe::names::Names;
 use crate::observe::reasons::{PREFIX, nearest};
@@ -32,10 +40,16 @@ const L7: i32 = 129;
 const CONNECTIONS: usize = 131_072;
 
 /// What is known of a network namespace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Surroundings {
-    pub interfaces: HashMap<u32, (String, Role)>,
-    pub addresses: HashSet<IpAddr>,
+    pub interfaces: HashMap<u32, (String, Role), Hasher>,
+    pub addresses: Addresses,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        Self { interfaces: HashMap::with_hasher(hasher()), addresses: Addresses::with_hasher(hasher()) }
+    }
 }
 
 /// One network namespace.
@@ -75,6 +89,10 @@ pub struct Pipeline {
     pub enrichment: Enrichment,
     names: Names,
     decoder: Decoder,
+    direct: Direct,
+    /// Every packet by way of its message: the reference that the direct way is held against.
+    #[cfg(test)]
+    by_message: bool,
     rows: u64,
     /// Makes flows' numbers unique.
     uuids: (u64, u64),
@@ -92,6 +110,9 @@ impl Pipeline {
             enrichment,
             names: Names::default(),
             decoder: Decoder::new(Projection::all()),
+            direct: Direct::default(),
+            #[cfg(test)]
+            by_message: false,
             rows: 0,
             uuids: (seed, 0),
             unreadable: 0,
@@ -113,14 +134,11 @@ impl Pipeline {
         match packet.kind {
             kind::PACKET => {
                 let tracked = scope.connections.track(&packet);
-                let flow = forwarded(&packet, &place(&scope.surroundings, &packet), tracked);
-                self.push(scope, &packet, flow, epoch);
+                self.packet(scope, &packet, tracked, epoch);
             }
             kind::DROP => {
-                let name = self.reasons.get(&packet.reason);
-                let kernel = name.cloned().unwrap_or_else(|| format!("{PREFIX}{}", packet.reason));
-                let flow = dropped(&packet, &place(&scope.surroundings, &packet), nearest(&kernel), &kernel);
-                self.push(scope, &packet, flow, epoch);
+                let tracked = Tracked { is_reply: None, reason: TraceReason::Unknown };
+                self.packet(scope, &packet, tracked, epoch);
             }
             kind::PAYLOAD | kind::LARGE_PAYLOAD => {
                 for message in scope.streams.read(&packet, Packet::payload_of(bytes)) {
@@ -129,6 +147,66 @@ impl Pipeline {
             }
             _ => self.unreadable += 1,
         }
+    }
+
+    /// A packet that passed, or was dropped.
+    fn packet(&mut self, scope: &Scope, packet: &Packet, tracked: Tracked, epoch: i64) {
+        let place = place(&scope.surroundings, packet);
+        let shape = Shape::of(packet, &place, tracked);
+        #[cfg(test)]
+        let shape = shape.filter(|_| !self.by_message);
+        let Some(shape) = shape else {
+            let flow = self.flow_of(packet, &place, tracked);
+            return self.push(scope, packet, flow, epoch);
+        };
+        if !self.direct.knows(&shape, self.decoder.rows()) && self.learn(shape, packet, &place, tracked).is_err() {
+            self.unreadable += 1;
+            return;
+        }
+        let (source, destination) = self.enrichment.ends(packet, &scope.surroundings.addresses);
+        self.uuids.1 += 1;
+        let sight = Sight {
+            packet,
+            place: &place,
+            time: epoch.saturating_add_unsigned(packet.time_ns),
+            uuid: self.uuids,
+            ends: [&source, &destination],
+        };
+        let rows = self.decoder.rows();
+        if !self.direct.write(&shape, &sight, rows) {
+            self.unreadable += 1;
+            return;
+        }
+        for (at, end) in [packet.tuple.source, packet.tuple.destination].into_iter().enumerate() {
+            direct::names(rows, at, self.names.of(address(end, packet.tuple.version)));
+        }
+        rows.finish_row();
+        self.rows += 1;
+    }
+
+    /// Learns what packets of a shape have in common from the message of one of them.
+    fn learn(
+        &mut self,
+        shape: Shape,
+        packet: &Packet,
+        place: &Place<'_>,
+        tracked: Tracked,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let flow = self.flow_of(packet, place, tracked);
+        let ends = [Endpoint::default(), Endpoint::default()];
+        let event = self.event_of(flow, ends, 0, String::new());
+        let mut decoder = Decoder::new(Projection::all());
+        decoder.message(&event.encode_to_vec())?;
+        Ok(self.direct.learn(shape, &decoder.finish()?, self.decoder.rows())?)
+    }
+
+    fn flow_of(&self, packet: &Packet, place: &Place<'_>, tracked: Tracked) -> Flow {
+        if packet.kind != kind::DROP {
+            return forwarded(packet, place, tracked);
+        }
+        let name = self.reasons.get(&packet.reason);
+        let kernel = name.cloned().unwrap_or_else(|| format!("{PREFIX}{}", packet.reason));
+        dropped(packet, place, nearest(&kernel), &kernel)
     }
 
     fn message(&mut self, scope: &mut Scope, packet: &Packet, message: Message, epoch: i64) {
@@ -146,7 +224,7 @@ impl Pipeline {
             }
         };
         // What a message is tells who asked, whatever of the connection was seen.
-        let tracked = Tracked { is_reply: Some(is_answer), reason: lookback_flow::proto::flow::TraceReason::Unknown };
+        let tracked = Tracked { is_reply: Some(is_answer), reason: TraceReason::Unknown };
         let kind = if is_answer { L7FlowType::Response } else { L7FlowType::Request };
         let flow = Flow {
             r#type: FlowType::L7.into(),
@@ -162,13 +240,26 @@ impl Pipeline {
 
     /// Adds what is the same for all flows, and the row.
     fn push(&mut self, scope: &Scope, packet: &Packet, flow: Flow, epoch: i64) {
-        let time = Some(timestamp(epoch.saturating_add_unsigned(packet.time_ns)));
         let (source, destination) = self.enrichment.ends(packet, &scope.surroundings.addresses);
-        let tuple = &packet.tuple;
         self.uuids.1 += 1;
+        let uuid = String::from_utf8_lossy(&direct::uuid(self.uuids)).into_owned();
+        let names = |names: Option<&[Arc<str>]>| names.unwrap_or_default().iter().map(ToString::to_string).collect();
+        let tuple = &packet.tuple;
+        let flow = Flow {
+            source_names: names(self.names.of(address(tuple.source, tuple.version))),
+            destination_names: names(self.names.of(address(tuple.destination, tuple.version))),
+            ..flow
+        };
+        let ends = [source.as_ref().clone(), destination.as_ref().clone()];
+        let event = self.event_of(flow, ends, epoch.saturating_add_unsigned(packet.time_ns), uuid);
+        self.add(&event);
+    }
+
+    fn event_of(&self, flow: Flow, [source, destination]: [Endpoint; 2], at: i64, uuid: String) -> ExportEvent {
+        let time = Some(timestamp(at));
         let flow = Flow {
             time,
-            uuid: uuid(self.uuids.0, self.uuids.1),
+            uuid,
             emitter: Some(Emitter {
                 name: "lookback-recorder".to_owned(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -176,12 +267,9 @@ impl Pipeline {
             node_name: self.node.clone(),
             source: Some(source),
             destination: Some(destination),
-            source_names: self.names.of(address(tuple.source, tuple.version)),
-            destination_names: self.names.of(address(tuple.destination, tuple.version)),
-            cgroup_id: 0,
             ..flow
         };
-        self.add(&ExportEvent { time, node_name: self.node.clone(), response_types: Some(ResponseTypes::Flow(flow)) });
+        ExportEvent { time, node_name: self.node.clone(), response_types: Some(ResponseTypes::Flow(flow)) }
     }
 
     /// Tells of events that the ring had no room for.
@@ -209,13 +297,13 @@ impl Pipeline {
         }
     }
 
-    /// The rows so far.
+    /// The rows so far, each list once (`lookback_flow::dictionary`).
     ///
     /// # Errors
     /// When arrow refuses them, which would be a mistake in this program.
     pub fn take(&mut self) -> Result<RecordBatch, arrow::error::ArrowError> {
         self.rows = 0;
-        self.decoder.finish()
+        self.decoder.finish_packed()
     }
 }
 
@@ -226,10 +314,78 @@ fn place<'a>(surroundings: &'a Surroundings, packet: &Packet) -> Place<'a> {
     }
 }
 
-/// A number as RFC 9562 has it for those of one's own making (version 8).
-fn uuid(high: u64, low: u64) -> String {
-    let high = high & !0xf000 | 0x8000;
-    let low = low & !(0xc << 60) | 0x8 << 60;
-    let (a, b, c) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
-    format!("{a:08x}-{b:04x}-{c:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lookback_flow::dictionary::unpacked;
+    use lookback_flow::json;
+    use lookback_recorder_ebpf::{Tuple, cause};
+    use proptest::prelude::*;
+
+    const PODS: &str = r#"{"items":[{"metadata":{"name":"web-0","namespace":"shop","uid":"u","labels":{"app":"web"},
+        "ownerReferences":[{"kind":"StatefulSet","name":"web"}]},"status":{"podIP":"1.1.1.1"}},
+        {"metadata":{"name":"bare","uid":"v"},"status":{"podIP":"303:303:303:303:303:303:303:303"}}]}"#;
+
+    fn pipeline(by_message: bool) -> (Pipeline, Scope) {
+        let mut pipeline = Pipeline::new(
+            "node-a",
+            HashMap::from([(2, "SKB_DROP_REASON_NO_SOCKET".to_owned())]),
+            Enrichment::new("/nowhere".as_ref()),
+            7,
+        );
+        pipeline.by_message = by_message;
+        pipeline.enrichment.pods = crate::enrich::pods::Pods::parse(PODS).unwrap();
+        pipeline.names.learn("web.example.", &["1.1.1.1".parse().unwrap()]);
+        let mut scope = Scope::default();
+        scope
+            .surroundings
+            .interfaces
+            .extend([(1, ("lo".to_owned(), Role::Loopback)), (2, ("veth0".to_owned(), Role::Endpoint))]);
+        scope.surroundings.addresses.insert("2.2.2.2".parse().unwrap());
+        (pipeline, scope)
+    }
+
+    fn lines(packets: &[Packet], by_message: bool) -> Vec<String> {
+        let (mut pipeline, mut scope) = pipeline(by_message);
+        let mut text = String::new();
+        for (n, packet) in packets.iter().enumerate() {
+            if packet.kind == kind::DROP {
+                pipeline.packet(&scope, packet, Tracked { is_reply: None, reason: TraceReason::Unknown }, 5);
+            } else {
+                let tracked = scope.connections.track(packet);
+                pipeline.packet(&scope, packet, tracked, 5);
+            }
+            // Numbers hold from batch to batch.
+            if n % 3 == 2 {
+                json::encode(&unpacked(&pipeline.take().unwrap()).unwrap(), &mut text).unwrap();
+            }
+        }
+        json::encode(&unpacked(&pipeline.take().unwrap()).unwrap(), &mut text).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    prop_compose! {
+        fn packets()(
+            (kind, hook, tunnel) in (prop_oneof![Just(kind::PACKET), Just(kind::DROP)], 0u8..2, prop_oneof![9 => Just(0u8), 1 => Just(1)]),
+            (interface, has_mac, notes, reason) in (0u32..4, 0u8..2, prop_oneof![6 => Just(0u8), 1 => 0u8..16], 0u32..4),
+            (version, protocol) in (prop_oneof![Just(4u8), Just(6)], prop_oneof![Just(6u8), Just(17), Just(1), Just(58), Just(132), any::<u8>()]),
+            (from, to, ports) in (1u8..4, 1u8..4, any::<[u16; 2]>()),
+            (flags, macs, packets, pid, time_ns) in (0u16..512, any::<[u8; 2]>(), 1u64..3, 0u32..2, 1u64..1_000_000),
+        ) -> Packet {
+            let tuple = Tuple { source: [from; 16], destination: [to; 16], source_port: ports[0], destination_port: ports[1], protocol, version, notes, unused: 0 };
+            Packet { kind, hook, cause: cause::EDGE, tunnel, interface, time_ns, tuple, tcp_flags: flags, has_mac, source_mac: [macs[0]; 6],
+                destination_mac: [macs[1]; 6], packets, pid, reason, comm: *b"curl\0\0\0\0\0\0\0\0\0\0\0\0", ..Packet::default() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_those_of_the_messages(packets in proptest::collection::vec(packets(), 1..30)) {
+            // Each twice: the first one teaches a shape, the second one is written by it.
+            let packets: Vec<Packet> = packets.iter().chain(&packets).copied().collect();
+            let (direct, by_message) = (lines(&packets, false), lines(&packets, true));
+            prop_assert_eq!(direct.len(), packets.len());
+            prop_assert_eq!(direct, by_message);
+        }
+    }
 }

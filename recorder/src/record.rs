@@ -21,17 +21,19 @@ use glob::Pattern;
 
 use self::run::{Losses, Run, epoch};
 use crate::enrich::Enrichment;
-use crate::enrich::pods::PodsFile;
 use crate::kernel::attach::{Attachment, Wanted, attach};
 use crate::kernel::btf::Btf;
+use crate::kernel::flood::{self, Flood};
 use crate::kernel::namespace::Namespace;
 use crate::kernel::object::Settings;
 use crate::kernel::privileges::{self, Sandbox, folder_of};
+use crate::kubernetes;
 use crate::pipeline::{Pipeline, Scope};
 use crate::status::{self, Board, Status};
 use crate::targets::config::{self, Place, Target};
 use crate::targets::target::OpenTarget;
-use crate::writers::{ConfigFile, Writer, now};
+use crate::watched::WatchedFile;
+use crate::writers::{Writer, now};
 
 /// What to record.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Options {
     pub targets: Vec<Target>,
     pub config: Option<PathBuf>,
     pub pods: Option<PathBuf>,
+    /// Pods from Kubernetes instead.
+    pub kubernetes: Option<kubernetes::Source>,
     pub socket: Option<PathBuf>,
     pub cgroups: PathBuf,
     /// Folders besides those of the targets that may be written to later.
@@ -51,6 +55,8 @@ pub struct Options {
     pub count: Option<u64>,
     pub commit_ns: i64,
     pub quiet: bool,
+    /// Crafted packets instead of those of interfaces, to measure.
+    pub flood: Option<Flood>,
 }
 
 /// What ends or changes a recording from outside.
@@ -74,7 +80,7 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
         );
     }
     let mut targets = options.targets.clone();
-    let mut config = options.config.as_deref().map(ConfigFile::new);
+    let mut config = options.config.as_deref().map(WatchedFile::new);
     if let Some(file) = &mut config {
         file.has_changed();
         targets.extend(config::read(&file.path).with_context(|| file.path.display().to_string())?);
@@ -92,6 +98,8 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     }
     let listener = options.socket.as_deref().map(status::listen).transpose()?;
 
+    let client = options.kubernetes.as_ref().map(kubernetes::Client::new).transpose().context("pods of Kubernetes")?;
+
     let btf = Btf::of_kernel();
     let mut missing = Vec::new();
     if let Err(error) = &btf {
@@ -99,7 +107,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     }
     let btf = btf.ok().map(Arc::new);
     let reasons = btf.as_ref().map(|btf| btf.values("skb_drop_reason")).unwrap_or_default();
-    let mut attachments = attach_all(&options, btf.as_ref(), &reasons)?;
+    let mut attachments = match options.flood {
+        Some(flood) => vec![flood::attach(flood, &options.settings, Arc::clone(&signals.stop))?],
+        None => attach_all(&options, btf.as_ref(), &reasons)?,
+    };
     missing.extend(attachments.iter_mut().flat_map(|attachment| std::mem::take(&mut attachment.missing)));
 
     // From here on nothing is allowed that is not needed.
@@ -107,6 +118,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     write.extend(targets.iter().filter_map(folder_of_target));
     let mut read = vec![options.cgroups.clone(), PathBuf::from("/etc/localtime")];
     read.extend(options.config.iter().chain(&options.pods).map(|file| folder_of(file)));
+    if let Some(source) = &options.kubernetes {
+        read.push(folder_of(&source.token));
+        read.extend(["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"].map(PathBuf::from));
+    }
     privileges::keep(&[])?;
     match privileges::shut_off(&write, &read)? {
         Sandbox::Whole | Sandbox::Part => {}
@@ -116,6 +131,10 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     for target in opened {
         writers.push(Writer::begin(target)?);
     }
+    let kubernetes = match options.kubernetes.clone().zip(client) {
+        Some((source, client)) => Some(kubernetes::watch(source, client)?),
+        None => None,
+    };
     let board = Board::default();
     if let Some(listener) = listener {
         status::serve(listener, Arc::clone(&board))?;
@@ -124,7 +143,8 @@ pub fn record(options: Options, signals: &Signals) -> Result<Status> {
     let seed = RandomState::new().hash_one(now());
     let pipeline = Pipeline::new(&options.node, reasons, Enrichment::new(&options.cgroups), seed);
     let mut run = Run {
-        pods: options.pods.as_deref().map(PodsFile::new),
+        kubernetes,
+        pods: options.pods.as_deref().map(WatchedFile::new),
         scopes: attachments.iter().map(|_| Scope::default()).collect(),
         versions: vec![0; attachments.len()],
         losses: attachments.iter().map(|_| Losses::default()).collect(),

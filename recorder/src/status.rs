@@ -21,10 +21,15 @@ pub struct Status {
     /// Packets that passed, and those that were not told of one by one.
     pub packets: u64,
     pub aggregated_packets: u64,
+    /// Packets that the kernel dropped, and those of them that were told of together with others like them.
+    pub drops: u64,
+    pub aggregated_drops: u64,
     pub retransmissions: u64,
     /// Drops and payloads that could not be read.
     pub unreadable: u64,
     pub clock_steps: u64,
+    /// Pods that are known.
+    pub pods: usize,
     pub targets: BTreeMap<String, Balance>,
     /// What is missing from the recording.
     pub missing: Vec<String>,

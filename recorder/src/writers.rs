@@ -1,6 +1,5 @@
 //! A thread for each target, so that a slow disk holds up nobody else: what its queue has no room for is counted as lost.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,7 +37,7 @@ pub struct Writer {
     pub target: Target,
     jobs: Option<SyncSender<Job>>,
     shared: Arc<Shared>,
-    /// Losses before the target: in the kernel, in the queue.
+    /// What never came to the target: lost in the kernel or the queue, told by another row.
     before: Balance,
     thread: Option<JoinHandle<()>>,
 }
@@ -90,6 +89,12 @@ impl Writer {
         self.before.lose(cause, events);
     }
 
+    /// Counts events that one of its rows stands for: the kernel told of them together.
+    pub fn aggregate(&mut self, events: u64) {
+        self.before.seen += events;
+        self.before.aggregated += events;
+    }
+
     /// Asks it to begin its files anew.
     pub fn reopen(&self) {
         if let Some(jobs) = &self.jobs {
@@ -102,6 +107,7 @@ impl Writer {
     pub fn balance(&self) -> Balance {
         let mut balance = self.shared.balance.lock().unwrap_or_else(PoisonError::into_inner).clone();
         balance.seen += self.before.seen;
+        balance.aggregated += self.before.aggregated;
         for (cause, count) in &self.before.lost {
             balance.lose(*cause, *count);
         }
@@ -157,25 +163,4 @@ fn tell(open: &mut OpenTarget, shared: &Shared, work: impl FnOnce(&mut OpenTarge
     shared.closed.store(open.closed, Ordering::Release);
     shared.remarks.lock().unwrap_or_else(PoisonError::into_inner).append(&mut open.remarks);
     *shared.balance.lock().unwrap_or_else(PoisonError::into_inner) = open.balance.clone();
-}
-
-/// A file of targets, read again when it has changed.
-#[derive(Debug)]
-pub struct ConfigFile {
-    pub path: PathBuf,
-    read: Option<(SystemTime, u64)>,
-}
-
-impl ConfigFile {
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), read: None }
-    }
-
-    /// Whether it is another one than last time it was asked.
-    pub fn has_changed(&mut self) -> bool {
-        let now = std::fs::metadata(&self.path).ok().and_then(|meta| Some((meta.modified().ok()?, meta.len())));
-        // A file that is being replaced is not there for a moment.
-        now.is_some() && std::mem::replace(&mut self.read, now) != now
-    }
 }

@@ -335,6 +335,60 @@ fn aggregates_stand_for_all_and_an_end_ends() {
 }
 
 #[test]
+fn drops_that_are_alike_are_told_together() {
+    if !allowed() {
+        return;
+    }
+    let pair = Pair::new();
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("events.log");
+    nft(&pair.server, &["add table inet t", "add chain inet t i { type filter hook input priority 0; }"]);
+    nft(&pair.server, &["add rule inet t i udp dport 7777 drop"]);
+    let arguments = ["--file", &log.display().to_string(), "--monitor-interval", "1s"];
+    let recorder = Recorder::start(&pair.server, folder.path(), &arguments);
+    let send = |datagrams: usize| {
+        let sent = Pair::within(&pair.client, move || {
+            let socket = UdpSocket::bind("10.99.0.1:4444").unwrap();
+            for _ in 0..datagrams {
+                socket.send_to(b"flood", "10.99.0.2:7777").unwrap();
+            }
+        });
+        sent.join().unwrap();
+    };
+    let drops = || -> Vec<Value> {
+        flows(&log)
+            .into_iter()
+            .filter(|flow| flow["l4"]["UDP"]["destination_port"] == 7777 && flow["verdict"] == "DROPPED")
+            .collect()
+    };
+    send(500);
+    wait_for("the first drop", || (!drops().is_empty() && recorder.status().drops >= 500).then_some(()));
+    // The next one after the interval stands for all that were not told of.
+    wait_for("the others", || {
+        send(1);
+        drops().iter().any(|flow| !flow["aggregate"].is_null()).then_some(())
+    });
+    let status = wait_for("a status of all of it", || {
+        let status = recorder.status();
+        (status.targets["file"].aggregated == status.aggregated_drops).then_some(status)
+    });
+    let said = recorder.stop();
+    let told = drops();
+    assert!(status.targets["file"].holds() && status.aggregated_drops >= 499, "{status:?}");
+    assert!(said.contains("+ aggregated "), "{said}");
+    assert!(told.len() < 50, "{}", told.len());
+    assert!(told[0]["aggregate"].is_null());
+    let together = told.iter().find(|flow| !flow["aggregate"].is_null()).unwrap();
+    assert!(together["aggregate"]["ingress_flow_count"].as_u64().unwrap() >= 500, "{together}");
+}
+
+fn nft(namespace: &str, commands: &[&str]) {
+    for command in commands {
+        run("ip", &["netns", "exec", namespace, "nft", command]);
+    }
+}
+
+#[test]
 fn mistakes_are_told_with_what_to_do() {
     if !allowed() {
         return;

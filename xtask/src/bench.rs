@@ -5,6 +5,7 @@
 //! same thing take turns.
 
 mod measure;
+mod recorder;
 mod replay;
 mod rivals;
 mod table;
@@ -23,7 +24,22 @@ use rivals::Rivals;
 use table::{OURS, Row};
 
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    #[command(flatten)]
+    questions: Option<Questions>,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum What {
+    /// Measure what a recorder costs, and how many events it can take; as root
+    Recorder(recorder::Args),
+}
+
+#[derive(clap::Args, Debug)]
+struct Questions {
     /// Flows in the log; about 1.7 kB each
     #[arg(long, default_value_t = 600_000)]
     flows: u64,
@@ -59,6 +75,14 @@ const OF_RIVALS: &[&str] = &["top-drop-reasons", "http-latency", "dns-failures"]
 const NEEDLE: &str = "SELECT time, verdict, destination_pod FROM flows WHERE source_pod = 'POD'";
 
 pub(crate) fn run(args: &Args) -> Result<()> {
+    match (&args.what, &args.questions) {
+        (Some(What::Recorder(args)), _) => recorder::run(args),
+        (None, Some(args)) => questions(args),
+        (None, None) => anyhow::bail!("--binary and --dir are needed, or `recorder`"),
+    }
+}
+
+fn questions(args: &Questions) -> Result<()> {
     let before = args.compare.as_deref().map(table::load).transpose()?;
     let logs = args.dir.join(format!("synth-{}", args.flows));
     if !logs.exists() {
@@ -115,7 +139,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// What is measured, and what was.
 struct Bench<'a> {
-    args: &'a Args,
+    args: &'a Questions,
     /// Bytes of the log, whatever is read of them.
     bytes: u64,
     rows: Vec<Row>,

@@ -4,8 +4,8 @@ use arrow::array::{Array as _, AsArray};
 use arrow::datatypes::UInt32Type;
 use lookback_flow::columns::ColumnId;
 
-use super::event::{COLUMNS, DEBUG_SOURCE, Event, clean};
 use super::print::{Cell, Style};
+use lookback_flow::event::{COLUMNS, DEBUG_SOURCE, Event, clean};
 
 pub(super) fn compact_agent(style: Style, event: &Event<'_>) -> String {
     let (time, node) = (style.time(event.time()), style.node(&node(event)));

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array as _, AsArray};
 use lookback_flow::columns::ColumnId;
+use lookback_flow::event::words::{kind, policy_word, translated};
+use lookback_flow::event::{COLUMNS, ETHERNET, EndColumns, Event, NODE_NAME, TIME, clean};
+use lookback_flow::terms;
 
-use super::event::{COLUMNS, ETHERNET, EndColumns, Event, NODE_NAME, TIME, clean};
 use super::print::{Cell, Colour, Style};
-use super::terms;
 
 pub(super) fn compact(style: Style, event: &Event<'_>) -> String {
     let [source, destination] = COLUMNS.ends.each_ref().map(|end| end_with_identity(style, event, end));
@@ -101,15 +102,7 @@ fn verdict(style: Style, event: &Event<'_>) -> String {
         "AUDIT" | "TRACED" | "TRANSLATED" => Some(Colour::Yellow),
         _ => None,
     };
-    let (mut word, mut list) = (verdict.as_str(), None);
-    if event.number(COLUMNS.event_type) == Some(terms::POLICY_VERDICT.into()) {
-        (word, list) = match word {
-            "FORWARDED" | "REDIRECTED" => ("ALLOWED", Some("allowed_by")),
-            "DROPPED" | "ERROR" => ("DENIED", Some("denied_by")),
-            "AUDIT" => ("AUDITED", Some("denied_by")),
-            other => (other, None),
-        };
-    }
+    let (word, list) = policy_word(event, &verdict);
     let mut word = word.to_owned();
     if style.policy_names
         && let Some(list) = list
@@ -129,49 +122,6 @@ fn own_time(event: &Event<'_>) -> Option<i64> {
 
 fn node(event: &Event<'_>) -> String {
     event.clean(COLUMNS.node_name).filter(|_| event.has(&NODE_NAME)).unwrap_or_default()
-}
-
-/// The pod, else the service, else the names of an end.
-fn translated(event: &Event<'_>, end: &EndColumns) -> Option<String> {
-    let service = event.text(end.service_name);
-    // The service's namespace is told for the pod's, too.
-    let namespace = event.text(end.service_namespace).or_else(|| event.text(end.namespace));
-    if let Some(name) = event.text(end.pod).or(service) {
-        return Some(namespace.map_or_else(|| clean(name), |namespace| clean(&format!("{namespace}/{name}"))));
-    }
-    event.joined(end.names)
-}
-
-/// What kind of event a flow is.
-fn kind(event: &Event<'_>) -> String {
-    let sub_type = event.number(COLUMNS.event_sub_type).unwrap_or_default();
-    let named = |column: ColumnId, default: &str| clean(event.text(column).unwrap_or(default));
-    if event.text(COLUMNS.l7_type).is_some() || event.text(COLUMNS.l7_protocol).is_some() {
-        let l7_type = named(COLUMNS.l7_type, "UNKNOWN_L7_TYPE").to_lowercase();
-        return match event.text(COLUMNS.l7_protocol) {
-            Some("dns") => format!("dns-{l7_type} {}", named(COLUMNS.dns_observation_source, "")),
-            Some(protocol) => format!("{}-{l7_type}", clean(protocol)),
-            None => format!("l7-{l7_type}"),
-        };
-    }
-    match event.number(COLUMNS.event_type).and_then(|number| i32::try_from(number).ok()) {
-        Some(terms::TRACE) => terms::trace_point(sub_type),
-        Some(terms::DROP) => terms::drop_text(sub_type),
-        Some(terms::POLICY_VERDICT) => format!(
-            "policy-verdict:{} {}",
-            terms::policy_match(event.number(COLUMNS.policy_match_type).unwrap_or_default()),
-            named(COLUMNS.traffic_direction, "TRAFFIC_DIRECTION_UNKNOWN")
-        ),
-        Some(terms::CAPTURE) => named(COLUMNS.debug_capture_point, "DBG_CAPTURE_POINT_UNKNOWN"),
-        Some(terms::TRACE_SOCK) => match event.text(COLUMNS.sock_xlate_point).unwrap_or("SOCK_XLATE_POINT_UNKNOWN") {
-            "SOCK_XLATE_POINT_PRE_DIRECTION_FWD" => "pre-xlate-fwd".to_owned(),
-            "SOCK_XLATE_POINT_POST_DIRECTION_FWD" => "post-xlate-fwd".to_owned(),
-            "SOCK_XLATE_POINT_PRE_DIRECTION_REV" => "pre-xlate-rev".to_owned(),
-            "SOCK_XLATE_POINT_POST_DIRECTION_REV" => "post-xlate-rev".to_owned(),
-            other => clean(other),
-        },
-        _ => "UNKNOWN".to_owned(),
-    }
 }
 
 fn summary(event: &Event<'_>, authentication: impl Fn(&str, bool) -> String) -> String {

@@ -12,13 +12,13 @@ use lookback_flow::time::timestamp;
 use lookback_flow::view::View;
 use lookback_observer::client::{Batches, Client};
 
-use super::event::{COLUMNS, Event};
-use super::flags::Raw;
 use super::print::{Events, Style};
 use super::printer::{Keep, Printer};
 use super::read::columns;
 use crate::cli::Server;
 use crate::server::connect;
+use lookback_flow::event::{COLUMNS, Event};
+use lookback_flow::filter::flags::Raw;
 
 /// Events that are asked for when nothing says how many, as the hubble CLI has it.
 const SOME: u64 = 20;
@@ -120,7 +120,7 @@ fn tell_states(batch: &RecordBatch, style: Style) -> Result<()> {
 fn listed(names: &[&str]) -> String {
     let mut text = String::new();
     for (at, name) in names.iter().enumerate() {
-        let name = super::event::clean(name);
+        let name = lookback_flow::event::clean(name);
         if at > 0 && text.len() + name.len() > LONGEST {
             return format!("{text} (and {} more)", names.len() - at);
         }

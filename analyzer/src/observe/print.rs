@@ -5,9 +5,9 @@ use clap::ValueEnum;
 use lookback_flow::columns::{COLUMNS as TABLE, ColumnId, Type};
 use lookback_flow::time::rfc3339;
 
-use super::event::Event;
 use super::{agent, flow};
 use crate::render::spreadsheet;
+use lookback_flow::event::Event;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,9 +9,9 @@ use arrow::compute::filter_record_batch;
 use lookback_flow::json::encode_lines;
 use lookback_flow::view::View;
 
-use super::event::Event;
 use super::print::{Format, Style};
 use crate::cli::Sort;
+use lookback_flow::event::Event;
 
 /// Which of the events that were asked for are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

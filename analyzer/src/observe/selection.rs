@@ -8,7 +8,7 @@ use lookback_flow::filter::Filters;
 use lookback_flow::rows::Projection;
 use lookback_flow::view::{View, WrongType};
 
-use super::event::Event;
+use lookback_flow::event::Event;
 
 /// Filters, a time range, and kinds of events.
 #[derive(Debug)]

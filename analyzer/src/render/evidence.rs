@@ -16,7 +16,7 @@ const MOST: usize = 8;
 /// Writes what an answer rests on, a heading and a text each, wrapped where standard error is a terminal.
 pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     let width = if io::stderr().is_terminal() { textwrap::termwidth() } else { usize::MAX };
-    for (heading, text) in lines(answer) {
+    for (heading, text) in evidence_lines(answer) {
         let first = format!("{heading:<8}");
         let options = textwrap::Options::new(width).initial_indent(&first).subsequent_indent("        ");
         writeln!(out, "{}", textwrap::fill(&terminal(&text), options))?;
@@ -24,7 +24,8 @@ pub(crate) fn write_evidence(answer: &Answer, out: &mut dyn Write) -> io::Result
     Ok(())
 }
 
-fn lines(answer: &Answer) -> Vec<(&'static str, String)> {
+/// The same, unwrapped; texts from a log are as they are.
+pub(crate) fn evidence_lines(answer: &Answer) -> Vec<(&'static str, String)> {
     let evidence = &answer.evidence;
     let mut lines = Vec::new();
     let files = evidence.files;

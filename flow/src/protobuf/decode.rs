@@ -121,6 +121,19 @@ impl Decoder {
         Ok(())
     }
 
+    /// The rows, for who has some that were never messages.
+    pub fn rows(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
+    /// The rows so far as a batch with each list once ([`crate::dictionary`]).
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_packed(&mut self) -> Result<arrow::array::RecordBatch, arrow::error::ArrowError> {
+        self.rows.finish_packed()
+    }
+
     /// The rows so far as a batch.
     ///
     /// # Errors

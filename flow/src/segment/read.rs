@@ -10,7 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
@@ -52,6 +52,8 @@ pub struct Reading {
     /// For who reads through a [`View`](crate::view::View): lists of texts are numbered, as most come again and again, and texts
     /// are not where the file does not have them so.
     pub as_stored: bool,
+    /// Only these rows of each row group that is read, in ascending ranges that do not touch.
+    pub picked: Option<Vec<Range<usize>>>,
 }
 
 /// What of a file was not read.
@@ -189,7 +191,7 @@ impl SegmentFile {
         file: &File,
         projection: &Projection,
         wanted: &Wanted,
-        Reading { batch_rows, test, as_stored }: Reading,
+        Reading { batch_rows, test, as_stored, picked }: Reading,
     ) -> Result<SegmentReader, SegmentError> {
         let inferred = self.metadata.schema();
         let columns = self.columns(projection, as_stored);
@@ -210,6 +212,7 @@ impl SegmentFile {
             columns,
             wanted: wanted.clone(),
             test,
+            picked,
             batch_rows: batch_rows.unwrap_or(BATCH_ROWS),
             batches: None,
             skipped: Skipped::default(),
@@ -270,6 +273,7 @@ pub struct SegmentReader {
     wanted: Wanted,
     pruner: Option<Pruner>,
     test: Option<(Columns, RowTest)>,
+    picked: Option<Vec<Range<usize>>>,
     batch_rows: usize,
     /// Row groups that are still to be read.
     groups: Range<usize>,
@@ -313,6 +317,11 @@ impl SegmentReader {
                 self.skipped.rows += selection.skipped_row_count() as u64;
                 builder = builder.with_row_selection(selection);
             }
+        }
+        if let Some(picked) = &self.picked {
+            let rows = usize::try_from(chunks.num_rows()).unwrap_or_default();
+            let within = picked.iter().map(|range| range.start.min(rows)..range.end.min(rows));
+            builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(within, rows));
         }
         let filter = match &self.test {
             Some((columns, test)) => Some(test.filter(mask(columns), columns.clone())),

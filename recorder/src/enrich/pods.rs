@@ -1,15 +1,14 @@
 //! Pods, from a `PodList` as the kubelet (`/pods`) and the API server give it.
 
 use std::collections::HashMap;
-use std::fs;
-use std::io;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use lookback_flow::dictionary::hasher;
 use lookback_flow::proto::flow::{Endpoint, Workload};
 use serde::Deserialize;
+
+use crate::generations::Hasher;
 
 /// Identities below are reserved; those of pods are above.
 const FIRST_IDENTITY: u64 = 1 << 16;
@@ -32,8 +31,9 @@ struct PodList {
     items: Vec<Pod>,
 }
 
-#[derive(Deserialize)]
-struct Pod {
+/// A pod, as far as flows tell of it.
+#[derive(Debug, Deserialize)]
+pub struct Pod {
     metadata: Metadata,
     #[serde(default)]
     spec: Spec,
@@ -41,7 +41,7 @@ struct Pod {
     status: Status,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Metadata {
     name: String,
@@ -55,7 +55,7 @@ struct Metadata {
     owner_references: Vec<Owner>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Owner {
     kind: String,
     name: String,
@@ -63,13 +63,13 @@ struct Owner {
     controller: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
     host_network: bool,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Status {
     #[serde(rename = "podIP")]
@@ -79,16 +79,30 @@ struct Status {
     phase: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct PodIp {
     ip: String,
 }
 
+impl Pod {
+    /// Its number; empty where the list has none.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        &self.metadata.uid
+    }
+}
+
 /// Pods by address, and by their number as control groups name them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pods {
-    by_address: HashMap<IpAddr, Arc<Endpoint>>,
-    by_uid: HashMap<String, Arc<Endpoint>>,
+    by_address: HashMap<IpAddr, Arc<Endpoint>, Hasher>,
+    by_uid: HashMap<String, Arc<Endpoint>, Hasher>,
+}
+
+impl Default for Pods {
+    fn default() -> Self {
+        Self { by_address: HashMap::with_hasher(hasher()), by_uid: HashMap::with_hasher(hasher()) }
+    }
 }
 
 impl Pods {
@@ -96,8 +110,13 @@ impl Pods {
     /// When the text is no `PodList`.
     pub fn parse(json: &str) -> Result<Self, serde_json::Error> {
         let list: PodList = serde_json::from_str(json)?;
+        Ok(Self::of(&list.items))
+    }
+
+    /// Pods in any number.
+    pub fn of<'a>(all: impl IntoIterator<Item = &'a Pod>) -> Self {
         let mut pods = Self::default();
-        for pod in list.items {
+        for pod in all {
             let endpoint = Arc::new(endpoint(&pod.metadata));
             // Addresses of pods that have ended may be others' by now, those of the host's network are the host's.
             let is_over = matches!(pod.status.phase.as_str(), "Succeeded" | "Failed");
@@ -108,20 +127,20 @@ impl Pods {
                 }
             }
             if !pod.metadata.uid.is_empty() {
-                pods.by_uid.insert(pod.metadata.uid, endpoint);
+                pods.by_uid.insert(pod.metadata.uid.clone(), endpoint);
             }
         }
-        Ok(pods)
+        pods
     }
 
     #[must_use]
-    pub fn at(&self, address: IpAddr) -> Option<&Endpoint> {
-        self.by_address.get(&address).map(Arc::as_ref)
+    pub fn at(&self, address: IpAddr) -> Option<&Arc<Endpoint>> {
+        self.by_address.get(&address)
     }
 
     #[must_use]
-    pub fn with_uid(&self, uid: &str) -> Option<&Endpoint> {
-        self.by_uid.get(uid).map(Arc::as_ref)
+    pub fn with_uid(&self, uid: &str) -> Option<&Arc<Endpoint>> {
+        self.by_uid.get(uid)
     }
 
     #[must_use]
@@ -168,35 +187,6 @@ fn workload(owner: &Owner, hash: Option<&String>) -> Workload {
     match deployment {
         Some(name) => Workload { name: name.to_owned(), kind: "Deployment".to_owned() },
         None => Workload { name: owner.name.clone(), kind: owner.kind.clone() },
-    }
-}
-
-/// A file with a `PodList`, read again when it has changed.
-#[derive(Debug)]
-pub struct PodsFile {
-    path: PathBuf,
-    read: Option<SystemTime>,
-}
-
-impl PodsFile {
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), read: None }
-    }
-
-    /// The pods, if the file is another one than last time.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is no `PodList`.
-    pub fn changed(&mut self) -> io::Result<Option<Pods>> {
-        let modified = fs::metadata(&self.path)?.modified()?;
-        if self.read == Some(modified) {
-            return Ok(None);
-        }
-        // A file that is bad is told of once.
-        self.read = Some(modified);
-        let pods = Pods::parse(&fs::read_to_string(&self.path)?).map_err(io::Error::other)?;
-        Ok(Some(pods))
     }
 }
 

@@ -2,7 +2,6 @@
 //! for those that come and go. It reads nothing from packets.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +10,7 @@ use std::thread::JoinHandle;
 use aya::maps::{MapData, RingBuf};
 use caps::Capability;
 use glob::Pattern;
+use lookback_flow::dictionary::hasher;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::btf::Btf;
@@ -18,6 +18,7 @@ use super::namespace::Namespace;
 use super::netlink::{self, Changes, Interface};
 use super::object::{Attached, Counters, Counts, KernelError, LinkLayer, Object, Settings};
 use super::privileges;
+use crate::enrich::Addresses;
 use crate::observe::flow::Role;
 use crate::pipeline::Surroundings;
 
@@ -41,7 +42,7 @@ pub struct Shared {
     surroundings: Mutex<Surroundings>,
     /// Grows with each change.
     pub version: AtomicU64,
-    stop: AtomicBool,
+    pub(super) stop: AtomicBool,
     /// Of each CPU. The kernel gives them to those alone that have `CAP_BPF`.
     counts: Mutex<Vec<Counts>>,
     remarks: Mutex<Vec<String>>,
@@ -66,7 +67,15 @@ impl Shared {
         std::mem::take(&mut *self.remarks.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn remark(&self, remark: String) {
+    /// Puts up what the programs have counted.
+    pub(super) fn publish(&self, counters: &Counters) {
+        match counters.read() {
+            Ok(counts) => *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts,
+            Err(error) => self.remark(format!("counters: {error}")),
+        }
+    }
+
+    pub(super) fn remark(&self, remark: String) {
         self.remarks.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
     }
 }
@@ -76,7 +85,7 @@ impl Shared {
 pub struct Attachment {
     pub ring: RingBufOf,
     pub shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    pub(super) thread: Option<JoinHandle<()>>,
     /// What could not be attached, and so is missing from the recording.
     pub missing: Vec<String>,
 }
@@ -221,7 +230,8 @@ impl Attacher {
     /// Attaches to what has come, lets go what has gone.
     fn look(&mut self, shared: &Shared) -> std::io::Result<Vec<Interface>> {
         let interfaces = netlink::interfaces()?;
-        let addresses: HashSet<IpAddr> = netlink::addresses()?.into_iter().collect();
+        let mut addresses = Addresses::with_hasher(hasher());
+        addresses.extend(netlink::addresses()?);
         let wanted: BTreeSet<(u32, String)> = interfaces
             .iter()
             .filter(|interface| interface.is_up && self.wants(&interface.name))
@@ -252,12 +262,11 @@ impl Attacher {
                 }
             }
         }
-        let known = interfaces
-            .iter()
-            .map(|interface| (interface.index, (interface.name.clone(), self.role(interface))))
-            .collect();
-        *shared.surroundings.lock().unwrap_or_else(PoisonError::into_inner) =
-            Surroundings { interfaces: known, addresses };
+        let known =
+            interfaces.iter().map(|interface| (interface.index, (interface.name.clone(), self.role(interface))));
+        let mut surroundings = Surroundings { addresses, ..Surroundings::default() };
+        surroundings.interfaces.extend(known);
+        *shared.surroundings.lock().unwrap_or_else(PoisonError::into_inner) = surroundings;
         shared.version.fetch_add(1, Ordering::Release);
         Ok(interfaces)
     }
@@ -286,18 +295,11 @@ impl Attacher {
             {
                 shared.remark(format!("interfaces: {error}"));
             }
-            Self::publish(&self.counters, shared);
+            shared.publish(&self.counters);
         }
         let Self { object, counters, .. } = self;
         drop(object);
         // Nothing is counted any more.
-        Self::publish(&counters, shared);
-    }
-
-    fn publish(counters: &Counters, shared: &Shared) {
-        match counters.read() {
-            Ok(counts) => *shared.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts,
-            Err(error) => shared.remark(format!("counters: {error}")),
-        }
+        shared.publish(&counters);
     }
 }

@@ -57,6 +57,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// How the programs are to behave.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Bytes of the ring, a power of two.
     pub ring_bytes: u32,
@@ -67,11 +68,20 @@ pub struct Settings {
     pub payloads: bool,
     /// Tell of drops in every network namespace.
     pub all_namespaces: bool,
+    /// Attach by TCX where there is one.
+    pub tcx: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ring_bytes: 8 << 20, interval_ns: 5_000_000_000, aggregate: true, payloads: true, all_namespaces: false }
+        Self {
+            ring_bytes: 8 << 20,
+            interval_ns: 5_000_000_000,
+            aggregate: true,
+            payloads: true,
+            all_namespaces: false,
+            tcx: true,
+        }
     }
 }
 
@@ -101,6 +111,7 @@ pub struct Object {
     ebpf: Ebpf,
     /// Links by the interface's name.
     links: BTreeMap<String, Vec<(&'static str, SchedClassifierLinkId)>>,
+    first: Attached,
 }
 
 /// How packets of an interface begin.
@@ -139,7 +150,8 @@ impl Object {
         for name in CLASSIFIERS {
             classifier(&mut ebpf, name)?.load().map_err(|error| KernelError::Program { name, error })?;
         }
-        Ok(Self { ebpf, links: BTreeMap::new() })
+        let first = if settings.tcx { Attached::Tcx } else { Attached::Clsact };
+        Ok(Self { ebpf, links: BTreeMap::new(), first })
     }
 
     /// Attaches to an interface of this thread's network namespace, in both directions: by TCX, or by a clsact queue where
@@ -154,7 +166,7 @@ impl Object {
         };
         let failed = |error| KernelError::Interface { interface: interface.to_owned(), error };
         let mut links = Vec::new();
-        let mut how = Attached::Tcx;
+        let mut how = self.first;
         for (name, point) in names {
             let program = classifier(&mut self.ebpf, name)?;
             let tcx = (how == Attached::Tcx).then(|| {
@@ -164,17 +176,18 @@ impl Object {
                 Some(Ok(link)) => link,
                 _ => {
                     how = Attached::Clsact;
-                    // One that is there already serves.
-                    if let Err(error) = qdisc_add_clsact(interface)
-                        && !error.to_string().contains("exists")
-                        && !matches!(error, TcError::AlreadyAttached)
-                    {
-                        return Err(KernelError::Clsact { interface: interface.to_owned(), error });
-                    }
+                    // One that is there already serves: whether there is one, attaching tells.
+                    let queue = qdisc_add_clsact(interface);
                     // What a recorder that was killed left there would go on writing to a ring that nobody reads.
                     let _ = qdisc_detach_program(interface, point, name);
                     let options = TcAttachOptions::Netlink(NlOptions::default());
-                    program.attach_with_options(interface, point, options).map_err(failed)?
+                    match (program.attach_with_options(interface, point, options), queue) {
+                        (Ok(link), _) => link,
+                        (Err(_), Err(error)) => {
+                            return Err(KernelError::Clsact { interface: interface.to_owned(), error });
+                        }
+                        (Err(error), Ok(())) => return Err(failed(error)),
+                    }
                 }
             };
             links.push((name, link));

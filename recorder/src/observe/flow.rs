@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use lookback_flow::proto::flow::{
-    CiliumEventType, DropReason, Ethernet, FileInfo, Flow, FlowType, IcmPv4, IcmPv6, Ip, IpVersion, Layer4,
+    Aggregate, CiliumEventType, DropReason, Ethernet, FileInfo, Flow, FlowType, IcmPv4, IcmPv6, Ip, IpVersion, Layer4,
     NetworkInterface, Sctp, Tcp, TcpFlags, TraceObservationPoint, TrafficDirection, Tunnel, Udp, Verdict, layer4,
     tunnel::Protocol as TunnelProtocol,
 };
@@ -18,7 +18,7 @@ const DROP: i32 = 1;
 const TRACE: i32 = 4;
 
 /// What an interface leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Other machines.
     Network,
@@ -118,6 +118,7 @@ pub fn dropped(packet: &Packet, place: &Place<'_>, reason: DropReason, kernel: &
         drop_reason: number.unsigned_abs(),
         drop_reason_desc: number,
         event_type: Some(CiliumEventType { r#type: DROP, sub_type: number }),
+        aggregate: (packet.packets > 1).then(|| together(packet)),
         // What stands for the line of source that dropped it.
         file: Some(FileInfo { name: kernel.to_owned(), line: 0 }),
         traffic_direction: if packet.hook == hook::EGRESS {
@@ -126,6 +127,15 @@ pub fn dropped(packet: &Packet, place: &Place<'_>, reason: DropReason, kernel: &
             TrafficDirection::Ingress.into()
         },
         ..base(packet, place)
+    }
+}
+
+/// Drops that were alike, and are told of by one flow.
+fn together(packet: &Packet) -> Aggregate {
+    let count = u32::try_from(packet.packets).unwrap_or(u32::MAX);
+    match packet.hook {
+        hook::EGRESS => Aggregate { egress_flow_count: count, ..Aggregate::default() },
+        _ => Aggregate { ingress_flow_count: count, ..Aggregate::default() },
     }
 }
 
@@ -148,7 +158,9 @@ fn ip(source: [u8; 16], destination: [u8; 16], version: u8) -> Ip {
     }
 }
 
-fn mac(bytes: [u8; 6]) -> String {
+/// A hardware address as text.
+#[must_use]
+pub fn mac(bytes: [u8; 6]) -> String {
     bytes.map(|byte| format!("{byte:02x}")).join(":")
 }
 

@@ -36,8 +36,11 @@ impl Names {
     }
 
     /// The names of an address, the latest first.
-    pub fn of(&mut self, address: IpAddr) -> Vec<String> {
-        let names = self.0.get(&address);
-        names.map(|names| names.iter().map(ToString::to_string).collect()).unwrap_or_default()
+    pub fn of(&mut self, address: IpAddr) -> Option<&[Arc<str>]> {
+        // Most recordings know no names, or few.
+        if self.0.is_empty() {
+            return None;
+        }
+        self.0.get(&address).map(|names| &*names.make_contiguous())
     }
 }

@@ -10,14 +10,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 
 use super::{Options, Signals};
-use crate::enrich::pods::PodsFile;
+use crate::enrich::pods::Pods;
 use crate::kernel::attach::Attachment;
+use crate::kubernetes::Found;
 use crate::pipeline::{Loss, Pipeline, Scope};
 use crate::status::{Board, Status};
 use crate::targets::balance::Cause;
 use crate::targets::config::{self, Target};
 use crate::targets::target::OpenTarget;
-use crate::writers::{ConfigFile, Writer, now};
+use crate::watched::WatchedFile;
+use crate::writers::{Writer, now};
 
 /// Rows of a batch.
 const BATCH: u64 = 4096;
@@ -52,8 +54,9 @@ pub(super) struct Run {
     pub(super) losses: Vec<Losses>,
     pub(super) writers: Vec<Writer>,
     pub(super) pipeline: Pipeline,
-    pub(super) config: Option<ConfigFile>,
-    pub(super) pods: Option<PodsFile>,
+    pub(super) config: Option<WatchedFile>,
+    pub(super) pods: Option<WatchedFile>,
+    pub(super) kubernetes: Option<Arc<Found>>,
     pub(super) board: Board,
     pub(super) status: Status,
     pub(super) epoch: i64,
@@ -161,19 +164,29 @@ impl Run {
         }
         self.epoch = epoch;
         self.count_losses();
-        if let Some(file) = &mut self.pods {
-            match file.changed() {
-                Ok(Some(pods)) => self.pipeline.enrichment.pods = pods,
-                Ok(None) => {}
-                Err(error) => remark(&format!("pods: {error}; those known before are kept")),
+        if let Some(file) = &mut self.pods
+            && file.has_changed()
+        {
+            // A file that is bad is told of once.
+            let read = std::fs::read_to_string(&file.path).map_err(anyhow::Error::from);
+            match read.and_then(|text| Ok(Pods::parse(&text)?)) {
+                Ok(pods) => self.pipeline.enrichment.pods = pods,
+                Err(error) => remark(&format!("{}: {error}; the pods known before are kept", file.path.display())),
             }
         }
+        if let Some(found) = &self.kubernetes {
+            if let Some(pods) = found.changed() {
+                self.pipeline.enrichment.pods = pods;
+            }
+            found.remarks().iter().for_each(|text| remark(text));
+        }
+        self.status.pods = self.pipeline.enrichment.pods.len();
         let asked = signals.reload.swap(false, Ordering::AcqRel);
         if asked {
             self.flush()?;
             self.writers.iter().for_each(Writer::reopen);
         }
-        if self.config.as_mut().is_some_and(ConfigFile::has_changed) || (asked && self.config.is_some()) {
+        if self.config.as_mut().is_some_and(WatchedFile::has_changed) || (asked && self.config.is_some()) {
             self.reconfigure()?;
         }
         self.tell_remarks();
@@ -238,6 +251,7 @@ impl Run {
     /// Tells of what the ring had no room for since it was last looked at.
     fn count_losses(&mut self) {
         let (mut packets, mut aggregated, mut unread, mut again) = (0, 0, 0, 0);
+        let (mut drops, mut aggregated_drops) = (0, 0);
         for (attachment, losses) in self.attachments.iter().zip(&mut self.losses) {
             let at = now();
             for (cpu, counts) in attachment.shared.counts().iter().enumerate() {
@@ -246,6 +260,8 @@ impl Run {
                 aggregated += of(counter::AGGREGATED);
                 unread += of(counter::OTHER_DROPS) + of(counter::UNREAD_PAYLOADS);
                 again += of(counter::RETRANSMITS);
+                drops += of(counter::DROPS);
+                aggregated_drops += of(counter::AGGREGATED_DROPS);
                 let lost = of(counter::LOST_PACKETS) + of(counter::LOST_PAYLOADS) + of(counter::LOST_DROPS);
                 if losses.by_cpu.len() <= cpu {
                     losses.by_cpu.resize(cpu + 1, 0);
@@ -263,6 +279,10 @@ impl Run {
             losses.since = at;
         }
         (self.status.packets, self.status.aggregated_packets) = (packets, aggregated);
+        // Each is told by a row that stands for several.
+        let told_together = aggregated_drops - self.status.aggregated_drops.min(aggregated_drops);
+        self.writers.iter_mut().for_each(|writer| writer.aggregate(told_together));
+        (self.status.drops, self.status.aggregated_drops) = (drops, aggregated_drops);
         self.status.retransmissions = again;
         self.status.unreadable = self.status.unreadable.max(unread);
     }

@@ -34,6 +34,7 @@ impl Aggregator {
         let (whole, view) = (View::new(batch)?, View::new(&masked)?);
         let column = |name: &str| ColumnId::of(name);
         let (kind, time, direction) = (column("kind"), column("time"), column("traffic_direction"));
+        let aggregates = ["aggregate_ingress_count", "aggregate_egress_count", "aggregate_unknown_count"].map(column);
         let mut taken = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             let is_flow = kind.and_then(|kind| whole.text(kind, row)) == Some("flow");
@@ -48,6 +49,7 @@ impl Aggregator {
             event.node_name = String::new();
             if let Some(ResponseTypes::Flow(flow)) = &mut event.response_types {
                 flow.time = None;
+                flow.aggregate = None;
             }
             let at = time.and_then(|time| whole.number(time, row)).and_then(|at| i64::try_from(at).ok());
             let (_, counts) =
@@ -57,7 +59,9 @@ impl Aggregator {
                 Some("EGRESS") => &mut counts.egress_flow_count,
                 _ => &mut counts.unknown_direction_flow_count,
             };
-            *count = count.saturating_add(1);
+            // A row of the kernel's own stands for several, too.
+            let several: i128 = aggregates.iter().flatten().filter_map(|id| whole.number(*id, row)).sum();
+            *count = count.saturating_add(u32::try_from(several.max(1)).unwrap_or(u32::MAX));
         }
         Ok(taken)
     }

@@ -139,7 +139,7 @@ pub fn parse(yaml: &str) -> Result<Vec<Target>, ConfigError> {
     if yaml.trim().is_empty() {
         return Ok(Vec::new());
     }
-    let document: Document = serde_norway::from_str(yaml).map_err(|error| ConfigError::Yaml(error.to_string()))?;
+    let document: Document = serde_saphyr::from_str(yaml).map_err(|error| ConfigError::Yaml(error.to_string()))?;
     let (mut names, mut places) = (HashSet::new(), HashSet::new());
     let mut targets = Vec::new();
     for (number, entry) in (1..).zip(document.flow_logs.unwrap_or_default()) {

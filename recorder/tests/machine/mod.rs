@@ -146,7 +146,16 @@ impl Recorder {
 
 /// The flows of a log.
 pub(crate) fn flows(path: &Path) -> Vec<Value> {
+    flows_of(&std::fs::read_to_string(path).unwrap_or_default())
+}
+
+/// The flows of a log that is being written to: its last line may not be whole yet.
+pub(crate) fn flows_so_far(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
+    flows_of(text.rsplit_once('\n').map_or("", |(whole, _)| whole))
+}
+
+fn flows_of(text: &str) -> Vec<Value> {
     let events =
         text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{line}: {error}")));
     events.filter_map(|mut event| event.get_mut("flow").map(Value::take)).collect()

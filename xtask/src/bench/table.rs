@@ -26,6 +26,11 @@ const HEAD: &str = "name\twho\tseconds\tMB/s\tpeak MB";
 
 /// Where and of what it was measured.
 pub(super) fn origin(flows: u64, megabytes: u64, runs: usize) -> String {
+    origin_of(&format!("{flows} flows in {megabytes} MB"), runs)
+}
+
+/// Likewise, of anything.
+pub(super) fn origin_of(what: &str, runs: usize) -> String {
     let said = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().ok()?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
@@ -36,9 +41,7 @@ pub(super) fn origin(flows: u64, megabytes: u64, runs: usize) -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, m)| m);
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let kernel = said("uname", &["-r"]).unwrap_or_default();
-    format!(
-        "{when}, commit {commit}, {cores} cores of {model}, Linux {kernel}; {flows} flows in {megabytes} MB, medians of {runs} runs"
-    )
+    format!("{when}, commit {commit}, {cores} cores of {model}, Linux {kernel}; {what}, medians of {runs} runs")
 }
 
 /// Writes rows so that they can be compared later.

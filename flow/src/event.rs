@@ -1,22 +1,25 @@
 //! One row of a batch, as it is printed.
 
+pub mod words;
+
 use std::sync::LazyLock;
 
-use lookback_flow::columns::ColumnId;
-use lookback_flow::schema::presence_bit;
-use lookback_flow::view::View;
-
-use crate::render::terminal;
+use crate::columns::ColumnId;
+use crate::escape::terminal;
+use crate::schema::presence_bit;
+use crate::view::View;
 
 /// Columns that every event is asked for, found once.
 macro_rules! columns {
     ($($name:ident),* $(,)?) => {
-        pub(super) struct Columns {
+        /// Columns that every event is asked for.
+        #[derive(Debug)]
+        pub struct Columns {
             $(pub $name: ColumnId,)*
             pub ends: [EndColumns; 2],
         }
 
-        pub(super) static COLUMNS: LazyLock<Columns> = LazyLock::new(|| Columns {
+        pub static COLUMNS: LazyLock<Columns> = LazyLock::new(|| Columns {
             $($name: ColumnId::known(stringify!($name)),)*
             ends: [EndColumns::new("source"), EndColumns::new("destination")],
         });
@@ -50,7 +53,8 @@ columns![
 ];
 
 /// Columns of one end of a flow.
-pub(super) struct EndColumns {
+#[derive(Debug)]
+pub struct EndColumns {
     pub ethernet: ColumnId,
     pub identity: ColumnId,
     pub ip: ColumnId,
@@ -82,62 +86,71 @@ impl EndColumns {
 /// A bit of the column `messages`.
 type Presence = LazyLock<i128>;
 
-pub(super) static ETHERNET: Presence = LazyLock::new(|| presence("flow.ethernet"));
-pub(super) static NODE_NAME: Presence = LazyLock::new(|| presence("flow.node_name"));
-pub(super) static TIME: Presence = LazyLock::new(|| presence("flow.time"));
-pub(super) static DEBUG_SOURCE: Presence = LazyLock::new(|| presence("debug_event.source"));
+pub static ETHERNET: Presence = LazyLock::new(|| presence("flow.ethernet"));
+pub static NODE_NAME: Presence = LazyLock::new(|| presence("flow.node_name"));
+pub static TIME: Presence = LazyLock::new(|| presence("flow.time"));
+pub static DEBUG_SOURCE: Presence = LazyLock::new(|| presence("debug_event.source"));
 
 fn presence(path: &str) -> i128 {
     presence_bit(path).map_or(0, |bit| 1 << bit)
 }
 
 /// A row of a batch.
-#[derive(Clone, Copy)]
-pub(super) struct Event<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
     pub view: &'a View<'a>,
     pub row: usize,
 }
 
 impl<'a> Event<'a> {
     /// A text; an empty one is none.
-    pub(super) fn text(&self, column: ColumnId) -> Option<&'a str> {
+    #[must_use]
+    pub fn text(&self, column: ColumnId) -> Option<&'a str> {
         self.view.text(column, self.row).filter(|text| !text.is_empty())
     }
 
     /// A text that harms no terminal.
-    pub(super) fn clean(&self, column: ColumnId) -> Option<String> {
+    #[must_use]
+    pub fn clean(&self, column: ColumnId) -> Option<String> {
         self.text(column).map(clean)
     }
 
-    pub(super) fn number(&self, column: ColumnId) -> Option<i128> {
+    #[must_use]
+    pub fn number(&self, column: ColumnId) -> Option<i128> {
         self.view.number(column, self.row)
     }
 
-    pub(super) fn nanos(&self, column: ColumnId) -> Option<i64> {
+    #[must_use]
+    pub fn nanos(&self, column: ColumnId) -> Option<i64> {
         i64::try_from(self.number(column)?).ok()
     }
 
     /// The texts of a list, with commas between, harmless.
-    pub(super) fn joined(&self, column: ColumnId) -> Option<String> {
+    #[must_use]
+    pub fn joined(&self, column: ColumnId) -> Option<String> {
         let texts = self.view.texts(column, self.row)?;
         let texts: Vec<&str> = texts.iter().flatten().collect();
         (!texts.is_empty()).then(|| clean(&texts.join(",")))
     }
 
     /// Whether a message or field was there.
-    pub(super) fn has(&self, presence: &Presence) -> bool {
+    #[must_use]
+    pub fn has(&self, presence: &Presence) -> bool {
         self.number(COLUMNS.messages).is_none_or(|present| present & **presence != 0)
     }
 
-    pub(super) fn kind(&self) -> &'a str {
+    #[must_use]
+    pub fn kind(&self) -> &'a str {
         self.text(COLUMNS.kind).unwrap_or("flow")
     }
 
-    pub(super) fn time(&self) -> Option<i64> {
+    #[must_use]
+    pub fn time(&self) -> Option<i64> {
         self.nanos(COLUMNS.time)
     }
 }
 
-pub(super) fn clean(text: &str) -> String {
+#[must_use]
+pub fn clean(text: &str) -> String {
     terminal(text).into_owned()
 }

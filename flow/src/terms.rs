@@ -1,14 +1,14 @@
 //! The words of Hubble's output: numbers of Cilium's datapath and what they are called.
 
-use lookback_flow::names::RESERVED_IDENTITIES;
+use crate::names::RESERVED_IDENTITIES;
 
 /// Reserved identities that the hubble CLI has words for.
-pub(super) fn identities() -> impl Iterator<Item = (u32, &'static str)> {
+pub fn identities() -> impl Iterator<Item = (u32, &'static str)> {
     RESERVED_IDENTITIES.iter().copied().filter(|(number, _)| *number <= 10)
 }
 
 /// Event types.
-pub(super) const EVENT_TYPES: &[(i32, &str)] = &[
+pub const EVENT_TYPES: &[(i32, &str)] = &[
     (DROP, "drop"),
     (2, "debug"),
     (CAPTURE, "capture"),
@@ -19,11 +19,11 @@ pub(super) const EVENT_TYPES: &[(i32, &str)] = &[
     (130, "agent"),
 ];
 
-pub(super) const DROP: i32 = 1;
-pub(super) const CAPTURE: i32 = 3;
-pub(super) const TRACE: i32 = 4;
-pub(super) const POLICY_VERDICT: i32 = 5;
-pub(super) const TRACE_SOCK: i32 = 7;
+pub const DROP: i32 = 1;
+pub const CAPTURE: i32 = 3;
+pub const TRACE: i32 = 4;
+pub const POLICY_VERDICT: i32 = 5;
+pub const TRACE_SOCK: i32 = 7;
 
 /// Where a packet was traced, by sub-type.
 const TRACE_POINTS: &[&str] = &[
@@ -144,7 +144,8 @@ const DROPS: &[(i32, &str)] = &[
 ];
 
 /// What an identity is called; `None` if by its number.
-pub(super) fn identity(number: i128) -> Option<&'static str> {
+#[must_use]
+pub fn identity(number: i128) -> Option<&'static str> {
     match number {
         0 => Some("unknown"),
         _ => identities().find(|(known, _)| i128::from(*known) == number).map(|(_, name)| name),
@@ -152,24 +153,28 @@ pub(super) fn identity(number: i128) -> Option<&'static str> {
 }
 
 /// A trace point by its number, which stands for itself if it is not known.
-pub(super) fn trace_point(number: i128) -> String {
+#[must_use]
+pub fn trace_point(number: i128) -> String {
     let known = usize::try_from(number).ok().and_then(|at| TRACE_POINTS.get(at));
     known.map_or_else(|| number.to_string(), |name| (*name).to_owned())
 }
 
 /// A drop reason by its number.
-pub(super) fn drop_text(number: i128) -> String {
+#[must_use]
+pub fn drop_text(number: i128) -> String {
     let known = DROPS.iter().find(|(known, _)| i128::from(*known) == number);
     known.map_or_else(|| format!("{number}, 0"), |(_, text)| (*text).to_owned())
 }
 
 /// How a policy matched.
-pub(super) fn policy_match(number: i128) -> &'static str {
+#[must_use]
+pub fn policy_match(number: i128) -> &'static str {
     usize::try_from(number).ok().and_then(|at| MATCHES.get(at)).copied().unwrap_or("unknown")
 }
 
 /// The number of a sub-type by its name.
-pub(super) fn sub_type(event_type: i32, name: &str) -> Option<i32> {
+#[must_use]
+pub fn sub_type(event_type: i32, name: &str) -> Option<i32> {
     match event_type {
         TRACE => TRACE_POINTS.iter().position(|known| *known == name).and_then(|at| i32::try_from(at).ok()),
         _ => None,
