@@ -17,6 +17,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::{ArgMatches, Args as _, Command, FromArgMatches as _};
 use lookback_flow::filter::Filters;
+use lookback_flow::filter::flags::Raw;
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_flow::mask::FieldMask;
 
@@ -56,7 +57,7 @@ pub(crate) fn with_flags(command: Command) -> Command {
 pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome> {
     let other = OTHERS.iter().find_map(|(name, _, events)| Some((*events, matches.subcommand_matches(name)?)));
     match other {
-        Some((events, matches)) => observe(&cli::Observe::from_arg_matches(matches)?, events, &flags::Raw::default()),
+        Some((events, matches)) => observe(&cli::Observe::from_arg_matches(matches)?, events, &Raw::default()),
         None => {
             let raw = flags::filters(matches)?;
             observe(&cli::Observe::from_arg_matches(matches)?, Events::Flows, &raw)
@@ -64,7 +65,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Outcome> {
     }
 }
 
-fn observe(args: &cli::Observe, events: Events, raw: &flags::Raw) -> Result<Outcome> {
+fn observe(args: &cli::Observe, events: Events, raw: &Raw) -> Result<Outcome> {
     let mut out = BufWriter::new(io::stdout());
     if args.print_raw_filters {
         out.write_all(raw.yaml().as_bytes())?;

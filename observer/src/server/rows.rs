@@ -193,6 +193,7 @@ impl Cursor {
             // Where most rows are sent anyway, they are read once.
             test: selection.has_filters().then(|| selection.test(self.window)).transpose()?,
             as_stored: true,
+            ..Reading::default()
         };
         let wanted = wanted(store, *segment, self.window, selection);
         let rows = store.rows(*segment, &self.columns, &wanted, reading)?;

@@ -24,7 +24,6 @@ pub(super) struct Recent {
     /// Behind the last time of which not all are known any more.
     floor: i64,
     hasher: RandomState,
-    encoder: Encoder,
     /// What a server that was asked again tells once more: how often, and the newest time of it.
     expected: HashMap<(i64, u64), u32>,
     expects_until: i64,
@@ -38,7 +37,6 @@ impl Recent {
             events: 0,
             floor: i64::MIN,
             hasher: RandomState::new(),
-            encoder: Encoder::new(Envelope::Flows),
             expected: HashMap::new(),
             expects_until: i64::MIN,
         }
@@ -125,11 +123,12 @@ impl Recent {
     }
 
     /// The time of each event, and what tells it from others.
-    fn identities(&mut self, batch: &RecordBatch) -> Result<Vec<(i64, u64)>> {
+    fn identities(&self, batch: &RecordBatch) -> Result<Vec<(i64, u64)>> {
         let view = View::new(batch)?;
         let time = ColumnId::known("time");
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(batch.num_rows()));
-        self.encoder.rows(&view, 0..batch.num_rows(), &mut bytes, |end| {
+        let encoder = Encoder::new(Envelope::Flows, &view, batch.num_rows(), None);
+        encoder.rows(&view, 0..batch.num_rows(), &mut bytes, |end| {
             ends.push(end);
             true
         });
