@@ -142,7 +142,7 @@ pub(crate) struct Browse {
     /// What to show at first: the filter flags of `observe` as words, such as "verdict:dropped not:protocol:dns since:12:10"
     #[arg(short, long, value_name = "WORDS")]
     pub filter: Option<String>,
-    /// Colours [default: as last time, or dark; mono where NO_COLOR is set]
+    /// Colours [default: as last time, or dark; mono where `NO_COLOR` is set]
     #[arg(long, value_name = "THEME", value_parser = ["dark", "light", "mono"])]
     pub theme: Option<String>,
     /// Neither take up what was kept of the last time nor keep anything

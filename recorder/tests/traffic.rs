@@ -246,7 +246,6 @@ fn a_configuration_changes_under_load_without_a_loss() {
     };
     for backups in 1..4 {
         write(backups);
-        // The target was begun anew: what it counts begins anew, too.
         let before = lines();
         wait_for("lines of the changed target", || (lines() > before + 1000).then_some(()));
     }
@@ -255,7 +254,8 @@ fn a_configuration_changes_under_load_without_a_loss() {
     drop(sink);
     wait_for("the last line", || (lines() == sent).then_some(()));
     let said = recorder.stop();
-    assert_eq!(said.matches("all: ended; ").count(), 3, "{said}");
+    // Changes that come while one is looked at are seen as one.
+    assert!((1..=3).contains(&said.matches("all: ended; ").count()), "{said}");
     assert!(said.lines().filter(|line| line.contains("seen ")).all(|line| line.contains("+ lost 0")), "{said}");
 }
 

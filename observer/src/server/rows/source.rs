@@ -108,12 +108,12 @@ impl Ahead {
             Self::Over => return None,
         };
         if matches!(next, Some(Ok(_))) {
-            *self = Self::ahead(source);
+            *self = Self::read_on(source);
         }
         next
     }
 
-    fn ahead(mut source: Box<Source>) -> Self {
+    fn read_on(mut source: Box<Source>) -> Self {
         let (sender, reading) = sync_channel(1);
         let read = move || {
             let next = source.next();
