@@ -1,7 +1,7 @@
 //! The data behind the screen: what the inputs hold, in which order it is shown, and what is counted of it.
 //!
 //! Promises:
-//! 1. Nothing here waits: work is done in steps of some thousand rows ([`Data::step`]), and what was asked last goes first.
+//! 1. Nothing here waits: work is done in steps of some thousand rows (`Data::step`), and what was asked last goes first.
 //! 2. Rows are read when they are shown. What stays in memory of a row is its time, its place and what it is: 17 bytes.
 //! 3. What is no longer asked for is dropped: each answer has the number of the query that it belongs to.
 

@@ -1,6 +1,6 @@
 //! Events of the kernel → rows. No file, no clock, no kernel: what is needed of these is passed in.
 //!
-//! A packet becomes a row directly ([`direct`]), or by way of Hubble's message: what came through a tunnel, what applications
+//! A packet becomes a row directly (`pipeline/direct.rs`), or by way of Hubble's message: what came through a tunnel, what applications
 //! said, the first of each shape.
 
 #![expect(deprecated, reason = "Hubble still writes these fields")]

@@ -1,6 +1,6 @@
 //! Inputs on their way into the store: footers of files, and logs as they are decoded.
 //!
-//! A thread of its own reads, a few batches ahead at most. The first [`IN_MEMORY`] bytes of decoded rows stay in memory, what
+//! A thread of its own reads, a few batches ahead at most. The first `IN_MEMORY` bytes of decoded rows stay in memory, what
 //! comes behind goes to temporary Parquet files.
 
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! The story of a line: its connection, its request and answer, the DNS lookup before it, the policy verdict.
 //!
-//! What belongs to it is looked for in the [`AROUND`] before and behind it, by the addresses of its ends.
+//! What belongs to it is looked for in the `AROUND` before and behind it, by the addresses of its ends.
 
 use std::sync::Arc;
 

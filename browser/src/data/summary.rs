@@ -1,7 +1,7 @@
 //! Views that count: who talks to whom, drops, DNS, HTTP, connections, how often a value comes.
 //!
 //! Each is a table of groups ([`Kind`]): what a row's group is, and what is shown of it. All are counted in one way, step by step
-//! over the rows of the query, and groups beyond [`MOST`] go together.
+//! over the rows of the query, and groups beyond `MOST` go together.
 
 mod coverage;
 mod groups;
