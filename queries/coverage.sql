@@ -1,6 +1,7 @@
 -- title = "Coverage"
 -- answers = "Which nodes and times the log covers."
 -- theme = "overview"
+-- weight = 57
 -- audience = ["compliance"]
 -- chart = "none"
 -- notes = "Every flow line counts, socket traces too. A silence may be a gap in the archive or a quiet node: the log cannot tell. A node that wrote nothing in the window has no row."

@@ -1,6 +1,7 @@
 -- title = "DNS failures"
 -- answers = "Which names could not be resolved, by whom, and how it failed."
 -- theme = "dns"
+-- weight = 82
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "A lookup is one name and type asked from one client port; repeated questions are the same lookup. NXDOMAIN for a name made by the resolver's search path is left out when the client asked for a later form of the name too: only the last form counts, and nothing when that one resolves, or when only forms in the cluster's domain were seen (a node's DNS cache asks another server for the rest). An empty NOERROR answer is no failure. A dropped packet to port 53 that no lookup tells of has no name. Without layer 7 DNS visibility only these dropped packets are known."

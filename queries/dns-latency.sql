@@ -1,6 +1,7 @@
 -- title = "DNS latency"
 -- answers = "How long clients waited for DNS answers."
 -- theme = "dns"
+-- weight = 62
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "From the first question to the first answer, so a repeated question counts in full. Times are those of the DNS proxy on the client's node; lookups with only one side in the log are not measured."

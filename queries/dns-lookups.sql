@@ -1,6 +1,7 @@
 -- title = "Who resolved a name"
 -- answers = "Which clients asked for a name, and what they were told."
 -- theme = "dns"
+-- weight = 20
 -- audience = ["compliance"]
 -- chart = "none"
 -- notes = "Needs layer 7 DNS visibility: who connected without asking, or asked unseen, is not here. Case and trailing dot do not matter. A name reached through a CNAME is found by the name that was asked for."

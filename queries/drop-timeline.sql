@@ -1,6 +1,7 @@
 -- title = "Drops over time"
 -- answers = "How many packets were dropped in each stretch of time, by reason."
 -- theme = "drops"
+-- weight = 76
 -- audience = ["incident"]
 -- chart = "stacked"
 -- notes = "A drop event is one dropped packet; the policy verdict of the same packet is not counted again, and retries are packets of their own. A request denied at layer 7 counts as one, with the reason L7_DENIED. Events lost by the agent make the numbers lower bounds. Stretches without drops have no row."

@@ -1,6 +1,7 @@
 -- title = "Access from outside"
 -- answers = "Which services were reached, or tried, from outside the cluster."
 -- theme = "policy"
+-- weight = 86
 -- audience = ["compliance"]
 -- chart = "none"
 -- notes = "world and address range are identities outside the cluster. node: the client is a node, behind which a NodePort or load balancer with externalTrafficPolicy Cluster hides outside clients, but kubelet's probes too. ingress: through Cilium's ingress. unknown: an outside address and a packet whose direction is not known. That nothing is listed proves nothing for nodes and times that the log does not cover (see coverage)."

@@ -1,6 +1,7 @@
 -- title = "Destinations outside"
 -- answers = "Which destinations outside the cluster were reached, or tried, and by whom."
 -- theme = "policy"
+-- weight = 68
 -- audience = ["compliance"]
 -- chart = "none"
 -- notes = "Outside are the identities of the world and of address ranges. Names come from the observing node's DNS cache (a DNS policy must have filled it); without a name it is world or the address. Packets whose direction is not known are left out."

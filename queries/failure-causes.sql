@@ -1,6 +1,7 @@
 -- title = "Why communication fails"
 -- answers = "For each pair the first layer that fails: DNS, policy, L3-L4, TCP or L7, with the evidence."
 -- theme = "tcp"
+-- weight = 95
 -- audience = ["incident"]
 -- chart = "none"
 -- notes = "Layers are tried in the order DNS, policy, L3-L4, TCP, L7; the first with evidence is named, and cause is the most frequent evidence in it. A DNS failure is held against the service that the name stands for (NAME.NAMESPACE.svc…), else against the name itself. TCP: a SYN never answered, refused, or a connection reset by the server. L7: denied, status 500 and above, no response. Connections and requests of the last moments are not judged."

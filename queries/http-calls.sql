@@ -1,6 +1,7 @@
 -- title = "HTTP calls"
 -- answers = "Who called which method and path of whom, and how it went."
 -- theme = "http"
+-- weight = 26
 -- audience = ["incident", "compliance"]
 -- chart = "none"
 -- notes = "Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's. A response without its request counts as a request. A request in the last moments before the end is not called unanswered."

@@ -1,6 +1,7 @@
 -- title = "HTTP errors"
 -- answers = "Which services answered with 4xx and 5xx, and in what share."
 -- theme = "http"
+-- weight = 80
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's. Shares are of responses; retries by a proxy are responses of their own. A request denied by a layer 7 policy is told apart, as its 403 comes from the proxy and not from the service."

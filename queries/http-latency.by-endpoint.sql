@@ -1,6 +1,7 @@
 -- title = "HTTP latency by endpoint"
 -- answers = "How long each method and path took."
 -- theme = "http"
+-- weight = 64
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's. p50 to p99 are times between request and response at that proxy; recorded_ columns are what the proxy wrote itself, which is wrong where one X-Request-Id passes several hops of a node. An absent latency is unknown, not 0. Neither holds the network between client and proxy. The path is the URL without scheme, host, query and fragment."

@@ -1,6 +1,7 @@
 -- title = "ICMP"
 -- answers = "Which ICMP messages were sent, by whom to whom."
 -- theme = "overview"
+-- weight = 28
 -- audience = ["incident"]
 -- chart = "none"
 -- notes = "Lines of one message less than 100 ms apart are one packet, so floods are undercounted. Where the direction is not known (all but echo) client is the sender."

@@ -1,6 +1,7 @@
 -- title = "Kafka topics"
 -- answers = "Who produces to and who consumes from which topic."
 -- theme = "kafka"
+-- weight = 36
 -- audience = ["incident", "compliance"]
 -- chart = "none"
 -- notes = "Cilium up to 1.19 with layer 7 Kafka policies. A call that names several topics has one line for each. Counted at one proxy: the broker's (INGRESS) where it reports, else the client's."

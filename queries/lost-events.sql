@@ -1,6 +1,7 @@
 -- title = "Lost events"
 -- answers = "Where and when the agent lost events, so that every count is a lower bound."
 -- theme = "overview"
+-- weight = 58
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "Numbers are what the agent reported; a record tells of losses since the record before. Events lost from the reader's own ring (HUBBLE_RING_BUFFER) were missed by the reader that wrote this log."

@@ -1,6 +1,7 @@
 -- title = "Latency between two services"
 -- answers = "How long one service waits for another."
 -- theme = "http"
+-- weight = 60
 -- audience = ["incident"]
 -- chart = "none"
 -- notes = "Both ways, A as client and B as client. http: request to response at one proxy; tcp: SYN to SYN, ACK at one node, the client's where it is in the log, connections with a repeated SYN left out; dns: question to answer. Only the first packets of a connection are certain to be in the log, and monitor times carry delays of up to milliseconds."

@@ -1,6 +1,7 @@
 -- title = "Would be denied"
 -- answers = "What policies in audit mode let pass but would deny when enforced."
 -- theme = "policy"
+-- weight = 88
 -- audience = ["compliance"]
 -- chart = "bar"
 -- notes = "Lines with the verdict AUDIT, several lines of one connection taken once."

@@ -1,6 +1,7 @@
 -- title = "Denied by network policy"
 -- answers = "What network policies denied, to whom, and which policy."
 -- theme = "policy"
+-- weight = 92
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "Drop events and policy verdicts with POLICY_DENIED, POLICY_DENY or AUTH_REQUIRED and requests denied at layer 7; the drop event and the verdict of one packet are one. Policies are named from Cilium 1.16 on and only for explicit denies."

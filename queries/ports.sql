@@ -1,6 +1,7 @@
 -- title = "Ports"
 -- answers = "Which server ports are used, by how many, and how often."
 -- theme = "overview"
+-- weight = 32
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "connections are distinct TCP connections or distinct address and port pairs of other protocols. Lines whose direction is not known are left out, as their server port is a guess."

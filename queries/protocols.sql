@@ -1,6 +1,7 @@
 -- title = "Protocols"
 -- answers = "Which protocols the log holds."
 -- theme = "overview"
+-- weight = 30
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "Lines of the log, not packets. Socket traces are left out. Layer 7 protocols appear only where a policy sends traffic through a proxy."

@@ -1,6 +1,7 @@
 -- title = "Service map"
 -- answers = "Who talks to whom, on which port, how often, and how well."
 -- theme = "map"
+-- weight = 50
 -- audience = ["incident", "compliance"]
 -- chart = "none"
 -- notes = "connections are distinct TCP connections (by SYN; those opened earlier count once) or distinct address and port pairs of other protocols, none where only layer 7 lines are in the log; requests are layer 7 requests at one proxy. Several lines of one packet, on several points and nodes, are one. error_share is of requests (HTTP 5xx, DNS failures other than NXDOMAIN, Kafka errors, denied) where there are any, else of TCP connections with their SYN in the log (dropped, refused, unanswered)."

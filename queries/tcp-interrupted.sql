@@ -1,6 +1,7 @@
 -- title = "Interrupted TCP connections"
 -- answers = "Which connections were cut off, and by whom."
 -- theme = "tcp"
+-- weight = 71
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "A reset counts once a connection, by its sender; a reset after a FIN is an ordinary end and left out. Phase handshake means refused: the reset came before the connection was open. A drop counts when the connection had been answered and no reset came. A missing FIN is no evidence and not used."

@@ -1,6 +1,7 @@
 -- title = "TCP timeouts"
 -- answers = "Which connections timed out or opened only after repeated SYNs."
 -- theme = "tcp"
+-- weight = 72
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "A connection attempt is one SYN with its repetitions (same addresses and ports, no end between, at most 65 s apart). Attempts whose packets were dropped on the way are left out (see policy-denied and top-drop-reasons). Nothing is called timed out that began less than the grace before the end. With monitor aggregation not every repeated SYN is reported."

@@ -1,6 +1,7 @@
 -- title = "Drop reasons by pair"
 -- answers = "Who was hit by drops: client, server, port and reason."
 -- theme = "drops"
+-- weight = 84
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "A drop event is one dropped packet; the policy verdict of the same packet is not counted again, and retries are packets of their own. A request denied at layer 7 counts as one, with the reason L7_DENIED. Events lost by the agent make the numbers lower bounds. Drop events often do not say which way the packet went; where nothing else tells, direction is unknown and the client is the source."

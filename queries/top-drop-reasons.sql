@@ -1,6 +1,7 @@
 -- title = "Top drop reasons"
 -- answers = "Why packets were dropped, how often, and when first and last."
 -- theme = "drops"
+-- weight = 85
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "A drop event is one dropped packet; the policy verdict of the same packet is not counted again, and retries are packets of their own. A request denied at layer 7 counts as one, with the reason L7_DENIED. Events lost by the agent make the numbers lower bounds."

@@ -1,6 +1,7 @@
 -- title = "Top talkers"
 -- answers = "Which services talk most."
 -- theme = "overview"
+-- weight = 34
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "By connections and layer 7 requests: flow logs count neither bytes nor packets. Several lines of one packet are one."

@@ -1,6 +1,7 @@
 -- title = "Unanswered SYNs"
 -- answers = "What share of TCP connection attempts got no answer."
 -- theme = "tcp"
+-- weight = 74
 -- audience = ["incident"]
 -- chart = "none"
 -- notes = "A connection attempt is one SYN with its repetitions; SYNs seen at several points and nodes are one. An attempt without an answer that began in the last moments (grace) is pending and in no other number. An answer counts wherever it is seen. Attempts between nodes and the outside, with no pod at either end, are not judged when no answer was seen, as Cilium does not report it."

@@ -1,6 +1,7 @@
 -- title = "Verdicts"
 -- answers = "Which verdicts the log holds."
 -- theme = "overview"
+-- weight = 40
 -- audience = ["incident", "compliance"]
 -- chart = "bar"
 -- notes = "Lines of the log, not packets: one packet may have several. Socket traces (TRACED, TRANSLATED) are shown but not part of the shares."

@@ -1,6 +1,7 @@
 -- title = "Worst services"
 -- answers = "Which services are in the worst state: errors, drops, unanswered connections, slow answers."
 -- theme = "http"
+-- weight = 78
 -- audience = ["incident"]
 -- chart = "bar"
 -- notes = "score is the largest of three shares, each taken at the lower end of its 95 % confidence interval (Wilson), so that three failures of three do not outrank five hundred of a thousand. A share with fewer observations than the minimum is shown but not scored; a service with no scored share is left out. Each request is counted at one proxy: the server's (INGRESS) where it reports, else the client's."

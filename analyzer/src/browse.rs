@@ -9,13 +9,11 @@ use lookback_browser::questions::{self, Answer as Shown, Asked, Parameter, Quest
 use lookback_browser::theme::Theme;
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_flow::time::rfc3339;
-use lookback_question::bind::Scope;
 use lookback_question::catalogue::{Catalogue, Chart, Question};
 
 use crate::answer::{Answer, Cell};
 use crate::ask::parameters;
 use crate::cli::{Browse, RelativeTo, ScopeArgs, WindowArgs};
-use crate::load::{Request, load};
 use crate::read::Options;
 use crate::render::{evidence_lines, heading, human};
 use crate::session::{Asking, Outcome};
@@ -118,21 +116,12 @@ impl Named {
 
     fn answered(&self, asking: &Asking<'_>, cancel: &AtomicBool) -> Result<Answer> {
         let wanted = || if cancel.load(Ordering::Relaxed) { bail!("stopped") } else { anyhow::Ok(()) };
-        let scope = Scope { window: None, namespace: asking.scope.namespace.clone(), service: None };
-        let bound = asking.bound(&asking.bind_window((0, 0)), &self.catalogue)?;
+        let bound = asking.checked(&self.catalogue)?;
         // Nothing draws a bar of progress over the screen.
         let mut options = Options::default();
-        let request = Request {
-            columns: &bound.columns_in(&scope),
-            window: &|extent| {
-                wanted()?;
-                asking.windowed(extent)
-            },
-            needles: bound.needles(&scope),
-        };
-        let loaded = load(&self.found, &request, &mut options)?;
+        let loaded = asking.load(&bound, &self.found, &mut options, &wanted)?;
         wanted()?;
-        let (statement, window) = asking.statement(&loaded, &scope, &self.catalogue)?;
+        let (statement, window) = asking.statement(&loaded, &self.catalogue)?;
         asking.answer(loaded, &statement, window)
     }
 }

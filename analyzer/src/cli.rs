@@ -53,6 +53,23 @@ pub(crate) enum Command {
     /// Reads everything, counts again what files say of themselves, and compares files with the hashes of their import. Exits
     /// with 1 when there is any finding.
     Check(Check),
+    /// Draw the service map: who talks to whom, how much, and how well
+    ///
+    /// As SVG, HTML, DOT, JSON or Mermaid, told by the ending of the file; namespaces are groups, and edges are coloured by drops and errors.
+    Map(Map),
+    /// Write a report: pages, their data, and a manifest by which others can check them
+    ///
+    /// Answers a pack of questions into a folder: report.html (one file, no script), report.md, data/ as CSV and Parquet, and
+    /// manifest.json with the SHA-256 of every input and output. The first page tells what is missing from the evidence.
+    Report(Report),
+    /// Tell whether a report is as it was made
+    ///
+    /// Recomputes every hash, and the signature where there is one. Exits with 1 when anything differs, and names it.
+    Verify(Verify),
+    /// Tell what changed from one span of time to another
+    ///
+    /// Edges of the service map, drops, names looked up, destinations outside, failures and latency; small numbers are kept quiet.
+    Diff(Diff),
     /// Serve archived flows through Hubble's gRPC API
     ///
     /// As an agent or a relay would: `hubble observe --server localhost:4245`, hubble-relay and hubble-ui read it. Logs are put in
@@ -306,6 +323,136 @@ pub(crate) struct Replay {
     /// Listen at other addresses than those of this machine without TLS
     #[arg(long, help_heading = "Security")]
     pub insecure: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Map {
+    /// Archives, files, folders, patterns, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// The file to write: .svg, .html, .dot, .json or .mmd; or one of svg, html, dot, json, mermaid for standard output
+    #[arg(short, long, value_name = "FILE", default_value = "svg")]
+    pub output: String,
+    /// What stands above the drawing
+    #[arg(long, value_name = "TEXT", default_value = "Service map")]
+    pub title: String,
+    /// Leave out port 53, health checks and what comes from nodes
+    #[arg(long)]
+    pub hide_noise: bool,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Say nothing of what the map rests on
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// Archives, files, folders, or patterns
+    #[arg(value_name = "INPUT", required_unless_present = "from")]
+    pub inputs: Vec<String>,
+    /// The folder to write; new or empty
+    #[arg(short, long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Which questions: for whom they are
+    #[arg(long, value_name = "PACK", default_value = "incident", conflicts_with = "from")]
+    pub pack: Pack,
+    /// The report's title
+    #[arg(long, value_name = "TEXT", conflicts_with = "from")]
+    pub title: Option<String>,
+    /// The zone that times are written in: UTC, Europe/Berlin, +02:00
+    #[arg(long, value_name = "ZONE", default_value = "UTC", conflicts_with = "from")]
+    pub timezone: String,
+    /// Most rows of a table, where the question itself does not want more
+    #[arg(long, value_name = "N", default_value_t = 50, conflicts_with = "from")]
+    pub limit: u64,
+    /// The span to compare with, FROM..TO; durations count back from the end of the data [default: the hour before --since or --last]
+    #[arg(long, value_name = "RANGE", conflicts_with = "from")]
+    pub before: Option<String>,
+    /// Make a report again from its manifest and the same inputs: the files are the same, byte for byte
+    #[arg(long, value_name = "MANIFEST")]
+    pub from: Option<PathBuf>,
+    /// The report before this one: a folder or its manifest, whose hash goes into this one's
+    #[arg(long, value_name = "DIR", conflicts_with = "from")]
+    pub previous: Option<PathBuf>,
+    /// Sign the manifest with this private Ed25519 key, PEM
+    #[arg(long, value_name = "KEY")]
+    pub sign: Option<PathBuf>,
+    /// Write tokens for these classes of names: addresses, pods, labels, hosts, urls, ids, all
+    #[arg(long, value_name = "CLASS", value_delimiter = ',', requires = "redact_key", conflicts_with = "from")]
+    pub redact: Vec<String>,
+    /// The key of the tokens, a file of 16 bytes or more; the same key gives the same tokens
+    #[arg(long, value_name = "FILE")]
+    pub redact_key: Option<PathBuf>,
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// A folder of further questions, besides lookback/queries in the configuration folder
+    #[arg(long, value_name = "DIR")]
+    pub queries: Vec<PathBuf>,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+/// For whom a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Pack {
+    /// What happened, since when, and who was hit
+    Incident,
+    /// Who could reach what, and what the evidence is worth
+    Compliance,
+    /// Every question that needs no argument
+    All,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The report's folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// The public key of whoever should have signed it, PEM
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Compare the inputs, too, by the paths that the manifest tells
+    #[arg(long)]
+    pub inputs: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Diff {
+    /// Archives, files, folders, or patterns
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// The earlier span, FROM..TO: moments, or durations before the end of the data, such as 2h..1h
+    #[arg(long, value_name = "RANGE")]
+    pub before: Option<String>,
+    /// The later span
+    #[arg(long, value_name = "RANGE")]
+    pub after: Option<String>,
+    /// The earlier input, where it is another one
+    #[arg(long, value_name = "INPUT")]
+    pub against: Vec<String>,
+    /// List also what chance explains
+    #[arg(long)]
+    pub all: bool,
+    /// Most rows to give
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// Only flows from or to this namespace
+    #[arg(long, value_name = "NAMESPACE", help_heading = "Scope")]
+    pub namespace: Option<String>,
+    /// Only flows whose client or server is this service
+    #[arg(long, value_name = "SERVICE", help_heading = "Scope")]
+    pub service: Option<String>,
+    #[command(flatten)]
+    pub lines: LineArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Debug, Args)]

@@ -34,9 +34,25 @@ impl Engine {
 
     /// Runs a statement.
     pub(crate) fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
+        batch(&self.frame(statement)?)
+    }
+
+    /// Makes a table of a query, which later ones may name.
+    pub(crate) fn hold(&mut self, name: &str, query: &Query) -> Result<()> {
+        let frame = self.frame(query)?.lazy();
+        self.register(name, Some(frame));
+        Ok(())
+    }
+
+    /// Forgets a table.
+    pub(crate) fn drop(&mut self, name: &str) {
+        self.register(name, None);
+    }
+
+    fn frame(&mut self, statement: &Query) -> Result<DataFrame> {
         // Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.
         let answer = guarded(|| self.evaluate(statement)).map_err(|_| anyhow!("the engine broke on this query"))?;
-        batch(&answer.map_err(|error| anyhow!("the query failed: {}", brief(&error.to_string())))?)
+        answer.map_err(|error| anyhow!("the query failed: {}", brief(&error.to_string())))
     }
 
     /// Runs a query after the tables of its WITH, each once. Left to itself, Polars would make such a table again wherever

@@ -7,6 +7,7 @@ use lookback_flow::oddities::Oddities;
 use lookback_flow::schema::presence_bit;
 use lookback_flow::segment::{Origin, Skipped};
 use lookback_flow::time::rfc3339;
+use lookback_report::redact::Redaction;
 use serde_json::{Value, json};
 
 use lookback_question::catalogue::Needs;
@@ -77,6 +78,21 @@ impl Evidence {
         if self.origins.insert(origin.key().to_owned(), origin.clone()).is_none() {
             self.oddities.merge(origin.oddities.clone());
             self.repeated += origin.repeated;
+        }
+    }
+
+    /// Writes tokens for the names of hosts, which files are called by, too.
+    pub(crate) fn redact(&mut self, redaction: &Redaction) {
+        if !redaction.hides_hosts() {
+            return;
+        }
+        let name = |name: &str| redaction.domain(name);
+        self.covers.nodes =
+            std::mem::take(&mut self.covers.nodes).into_iter().map(|(own, node)| (name(&own), node)).collect();
+        self.absent = self.absent.iter().map(|own| name(own)).collect();
+        self.passed_over = self.passed_over.iter().map(|_| "a file".to_owned()).collect();
+        for origin in self.inputs.iter_mut().chain(self.origins.values_mut()) {
+            origin.name = name(&origin.name);
         }
     }
 

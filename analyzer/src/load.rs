@@ -1,4 +1,4 @@
-//! From inputs to batches in memory, and to the evidence of how they were read.
+//! From inputs to batches, one after the other or all in memory, and to the evidence of how they were read.
 //!
 //! Promises:
 //! 1. Only the columns asked for are kept.
@@ -10,6 +10,7 @@ mod part;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
 use arrow::array::RecordBatch;
@@ -56,7 +57,6 @@ pub(crate) struct Request<'a> {
 pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) -> Result<Loaded> {
     let wanted = request.columns;
     let asked: Vec<String> = wanted.iter().flat_map(|id| needs(id.column().name)).collect();
-    let progress = read::progress("reading", read::bytes(found), options.progress);
     let wants = Wants {
         columns: Projection::of(asked.iter().map(String::as_str)),
         needles: request.needles.clone(),
@@ -64,10 +64,52 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
         learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
         skims: false,
     };
+    let keep = |kept: &mut Vec<(usize, RecordBatch)>, place, batch| {
+        kept.push((place, batch));
+        Ok(())
+    };
+    let Streamed { sinks, mut evidence, workloads } = stream(found, wants, request.window, options, &Vec::new, &keep)?;
+    // In the order of the inputs, whoever read them.
+    let mut batches: Vec<(usize, RecordBatch)> = sinks.into_iter().flatten().collect();
+    batches.sort_by_key(|(place, _)| *place);
+    let batches = grouped(batches.into_iter().map(|(_, batch)| batch).collect())?;
+    let derived = |batch: RecordBatch| -> Result<RecordBatch> {
+        let batch = derive(&batch, wanted, &workloads)?;
+        Ok(match &options.redaction {
+            Some(redaction) => redaction.batch(&batch)?,
+            None => batch,
+        })
+    };
+    let batches = batches.into_par_iter().map(derived).collect::<Result<_>>()?;
+    if let Some(redaction) = &options.redaction {
+        evidence.redact(redaction);
+    }
+    let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
+    Ok(Loaded { schema: schema.into(), batches, evidence })
+}
+
+/// What became of rows that were handed on.
+pub(crate) struct Streamed<S> {
+    /// A few, in no order: each has got some of the rows.
+    pub sinks: Vec<S>,
+    pub evidence: Evidence,
+    pub workloads: Workloads,
+}
+
+/// Reads the inputs and hands their rows on, batch by batch, with the place of the input: logs first, then Parquet files, on all
+/// cores. The rows are those of the window at least.
+pub(crate) fn stream<S: Send>(
+    found: &Found,
+    wants: Wants,
+    window: Window<'_>,
+    options: &mut Options,
+    new: &(dyn Fn() -> S + Sync),
+    take: &(dyn Fn(&mut S, usize, RecordBatch) -> Result<()> + Sync),
+) -> Result<Streamed<S>> {
+    let progress = read::progress("reading", read::bytes(found), options.progress);
     let mut reading = Reading {
         reader: Reader::new(wants),
         workloads: Workloads::default(),
-        batches: Vec::new(),
         evidence: Evidence::default(),
         seen: Seen::default(),
         progress,
@@ -75,10 +117,11 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
     reading.evidence.passed_over =
         found.passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
     let mut files = Vec::new();
+    let mut of_logs = new();
     for input in &found.inputs {
         match input {
             Input::Archive(_) => {}
-            input => files.extend(reading.log(input, options)?),
+            input => files.extend(reading.log(input, options, &mut |batch| take(&mut of_logs, 0, batch))?),
         }
     }
     let covers = &reading.evidence.covers;
@@ -96,29 +139,37 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
         let extent = extent(archive)?;
         reading.evidence.reaches(extent.map(|(first, _)| first), extent.map(|(_, last)| last));
     }
-    let window = (request.window)(reading.evidence.extent)?;
+    let window = window(reading.evidence.extent)?;
     for archive in archives {
         files.extend(reading.in_window(archive, window)?);
     }
-    let wanted_rows = Wanted { window, needles: request.needles.clone(), exactly: true, row_group: None };
     let wants = reading.reader.wants();
-    let parts: Vec<Part> = files.par_iter().map(|path| Part::read(path, &wanted_rows, wants)).collect();
+    let wanted_rows = Wanted { window, needles: wants.needles.clone(), exactly: true, row_group: None };
+    // No more sinks than threads: one that is free takes the next file.
+    let free = Mutex::new(vec![of_logs]);
+    let read = |(place, path): (usize, &PathBuf)| {
+        let mut sink = lock(&free).pop().unwrap_or_else(new);
+        let part = Part::read(path, &wanted_rows, wants, &mut |batch| take(&mut sink, place + 1, batch));
+        lock(&free).push(sink);
+        part
+    };
+    let parts: Vec<Part> = files.par_iter().enumerate().map(read).collect::<Result<_>>()?;
     for (path, part) in files.iter().zip(parts) {
         reading.take(path, part, options)?;
     }
     reading.progress.finish_and_clear();
     reading.evidence.covers.join_nodes();
-    let Reading { batches, evidence, workloads, .. } = reading;
-    let batches = grouped(batches)?;
-    let batches = batches.into_par_iter().map(|batch| derive(&batch, wanted, &workloads)).collect::<Result<_, _>>()?;
-    let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
-    Ok(Loaded { schema: schema.into(), batches, evidence })
+    let Reading { evidence, workloads, .. } = reading;
+    Ok(Streamed { sinks: free.into_inner().unwrap_or_else(PoisonError::into_inner), evidence, workloads })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Reading {
     reader: Reader,
     workloads: Workloads,
-    batches: Vec<RecordBatch>,
     evidence: Evidence,
     seen: Seen,
     progress: ProgressBar,
@@ -129,22 +180,24 @@ const LATE_REPORTS: i64 = HOUR;
 
 impl Reading {
     /// Reads a log; a Parquet file is read later.
-    fn log(&mut self, input: &Input, options: &mut Options) -> Result<Option<PathBuf>> {
+    fn log(
+        &mut self,
+        input: &Input,
+        options: &mut Options,
+        hand_on: &mut (dyn FnMut(RecordBatch) -> Result<()> + Send),
+    ) -> Result<Option<PathBuf>> {
         let mut origin = Origin { name: input.name(), ..Origin::default() };
         let progress = self.progress.clone();
         match read::open(input, |source, _| progress.wrap_read(source))? {
             Opened::Parquet(path) => return Ok(Some(path)),
             Opened::Broken(why) => origin.broken = Some(why),
             Opened::Lines(chunks) => {
-                let Self { reader, evidence, seen, workloads, batches, .. } = self;
+                let Self { reader, evidence, seen, workloads, .. } = self;
                 reader.lines(chunks, &mut origin, options, |_, decoded| {
                     evidence.repeated += seen.see(decoded.hashes);
                     evidence.covers.merge(decoded.covers);
                     workloads.merge(&decoded.workloads);
-                    if decoded.batch.num_rows() > 0 {
-                        batches.push(decoded.batch);
-                    }
-                    Ok(())
+                    if decoded.batch.num_rows() > 0 { hand_on(decoded.batch) } else { Ok(()) }
                 })?;
                 self.evidence.oddities.merge(origin.oddities.clone());
             }
@@ -201,7 +254,6 @@ impl Reading {
         part.origins.iter().for_each(|origin| self.evidence.origin(origin));
         self.workloads.merge(&part.workloads);
         self.evidence.covers.merge(part.covers);
-        self.batches.extend(part.batches);
         if let Some(why) = part.broken {
             let origin = Origin { name: path.display().to_string(), broken: Some(why), ..Origin::default() };
             options.told(&origin)?;

@@ -5,20 +5,25 @@ mod ask;
 mod browse;
 mod check;
 mod cli;
+mod diff;
 mod engine;
 mod evidence;
 mod export;
 mod import;
+mod joint;
 mod load;
+mod map;
 mod observe;
 mod read;
 mod render;
 mod replay;
+mod report;
 mod seen;
 mod server;
 mod session;
 mod sql;
 mod stats;
+mod verify;
 
 use std::io;
 use std::process::ExitCode;
@@ -65,6 +70,10 @@ fn run() -> Result<Outcome> {
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Map(args) => map::run(&args, &catalogue),
+        Command::Report(args) => report::run(&args, &catalogue),
+        Command::Verify(args) => verify::run(&args),
+        Command::Diff(args) => diff::run(&args, &catalogue),
         Command::Replay(args) => replay::run(&args),
         Command::Archive(ArchiveCommand::Stats(args)) => stats::run(&args),
     }

@@ -22,6 +22,7 @@ use lookback_flow::lines::{Chunk, Chunks, Content, sniff};
 use lookback_flow::names::Workloads;
 use lookback_flow::oddities::Oddities;
 use lookback_flow::segment::Origin;
+use lookback_report::redact::Redaction;
 
 use crate::cli::LineArgs;
 
@@ -33,6 +34,8 @@ pub(crate) struct Options {
     /// Where bad lines are written to, one JSON object each.
     pub rejects: Option<Box<dyn Write + Send>>,
     pub progress: bool,
+    /// Names for which tokens are read.
+    pub redaction: Option<Redaction>,
 }
 
 impl Options {
@@ -50,7 +53,7 @@ impl Options {
             }
             None => None,
         };
-        Ok(Self { strict: args.strict, rejects, progress: io::stderr().is_terminal() })
+        Ok(Self { strict: args.strict, rejects, progress: io::stderr().is_terminal(), redaction: None })
     }
 
     /// An error where a log that could not be read to its end is one.

@@ -23,7 +23,7 @@ use lookback_question::catalogue::Unit;
 use lookback_question::window::human_span;
 
 use escape::Harmless;
-pub(crate) use escape::{spreadsheet, terminal};
+pub(crate) use escape::{markdown, spreadsheet, terminal};
 pub(crate) use evidence::{evidence_lines, kinds, plural, rejected, write_evidence};
 
 /// How to write an answer.
@@ -227,14 +227,14 @@ fn write_markdown(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     let mut rule = String::from("|");
     for (column, (name, _)) in answer.columns.iter().enumerate() {
         let numeric = answer.rows.num_rows() > 0 && is_numeric(&answer.cell(0, column)?);
-        line = line + " " + &escape::markdown(name) + " |";
+        line = line + " " + &markdown(name) + " |";
         rule.push_str(if numeric { " ---: |" } else { " --- |" });
     }
     writeln!(out, "{line}\n{rule}")?;
     for row in 0..answer.rows.num_rows() {
         let mut line = String::from("|");
         for (column, (_, unit)) in answer.columns.iter().enumerate() {
-            line = line + " " + &escape::markdown(&human(&answer.cell(row, column)?, *unit)) + " |";
+            line = line + " " + &markdown(&human(&answer.cell(row, column)?, *unit)) + " |";
         }
         writeln!(out, "{line}")?;
     }
@@ -245,8 +245,13 @@ fn write_parquet(answer: &Answer, out: &mut dyn Write) -> Result<()> {
     if io::stdout().is_terminal() {
         bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
     }
+    Ok(out.write_all(&parquet(answer)?)?)
+}
+
+/// An answer as a Parquet file.
+pub(crate) fn parquet(answer: &Answer) -> Result<Vec<u8>> {
     let zstd = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
     let mut writer = ArrowWriter::try_new(Vec::new(), answer.rows.schema(), Some(zstd))?;
     writer.write(&answer.rows)?;
-    Ok(out.write_all(&writer.into_inner()?)?)
+    Ok(writer.into_inner()?)
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::{Context, Result, bail};
+use arrow::array::RecordBatch;
 use lookback_flow::inputs::{Found, find};
 
 use crate::answer::Answer;
 use crate::cli::{OutputArgs, ReadArgs, ScopeArgs};
 use crate::engine::Engine;
+use crate::evidence::Evidence;
 use crate::load::{Loaded, Request, load};
 use crate::read::Options;
 use crate::render::{self, Format};
@@ -30,6 +32,9 @@ pub(crate) struct Asking<'a> {
     /// The span that the question is about when none is given.
     pub default_last: Option<&'a str>,
 }
+
+/// A query that is bound, the scope that it is asked in, and first and last moment.
+pub(crate) type Within = (Bound, Scope, Option<(i64, i64)>);
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,30 +67,61 @@ impl Asking<'_> {
         catalogue: &Catalogue,
     ) -> Result<Outcome> {
         // Mistakes in the question are told before anything long is read.
-        let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
-        self.asked().check()?;
+        let bound = self.checked(catalogue)?;
         if output.output == Format::Parquet && io::stdout().is_terminal() {
             bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
         }
-        let scope =
-            Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() };
         let mut options = Options::new(&read.lines, found)?;
-        let request = Request {
-            columns: &bound.columns_in(&scope),
-            window: &|extent| self.windowed(extent),
-            needles: bound.needles(&scope),
-        };
-        let loaded = load(found, &request, &mut options)?;
+        let loaded = self.load(&bound, found, &mut options, &|| Ok(()))?;
         options.flush()?;
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let (statement, window) = self.statement(&loaded, &scope, catalogue)?;
+        let (statement, window) = self.statement(&loaded, catalogue)?;
         if explain {
-            self.explain(&statement, window, &loaded, &bound.columns_in(&scope), &mut stdout)?;
+            self.explain(&statement, window, &loaded, &bound.columns_in(&self.scope()), &mut stdout)?;
             stdout.flush()?;
             return Ok(Outcome::Answered);
         }
         let answer = self.answer(loaded, &statement, window)?;
         self.write(&answer, output, &mut stdout)
+    }
+
+    /// The query, parsed and bound before it is known what it is asked of; its mistakes are told here.
+    pub(crate) fn checked(&self, catalogue: &Catalogue) -> Result<Bound> {
+        let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
+        self.asked().check()?;
+        Ok(bound)
+    }
+
+    /// Reads what the query may be about; `go_on` is asked before anything long.
+    pub(crate) fn load(
+        &self,
+        bound: &Bound,
+        found: &Found,
+        options: &mut Options,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<Loaded> {
+        let scope = self.scope();
+        let request = Request {
+            columns: &bound.columns_in(&scope),
+            window: &|extent| {
+                go_on()?;
+                self.windowed(extent)
+            },
+            needles: bound.needles(&scope),
+        };
+        load(found, &request, options)
+    }
+
+    /// The query bound to the window of what was read, the scope that it is asked in, and the window.
+    pub(crate) fn within(&self, extent: Option<(i64, i64)>, catalogue: &Catalogue) -> Result<Within> {
+        let window = extent.map(|(first, last)| self.window(first, last)).transpose()?;
+        let bound = self.bound(&self.bind_window(window.unwrap_or_default()), catalogue)?;
+        Ok((bound, Scope { window: self.windowed(extent)?, ..self.scope() }, window))
+    }
+
+    /// Which flows are asked about, before the window is known.
+    pub(crate) fn scope(&self) -> Scope {
+        Scope { window: None, namespace: self.scope.namespace.clone(), service: self.scope.service.clone() }
     }
 
     /// Writes an answer and what it rests on.
@@ -94,7 +130,7 @@ impl Asking<'_> {
         out.flush()?;
         let mut stderr = io::stderr().lock();
         if answer.rows.num_rows() == 0 && matches!(output.output, Format::Table | Format::Markdown) && !output.quiet {
-            writeln!(stderr, "{}", self.nothing(answer))?;
+            writeln!(stderr, "{}", nothing(answer, self.needs))?;
         }
         if !output.quiet && output.output != Format::Json {
             if output.output == Format::Table && answer.rows.num_rows() > 0 && io::stdout().is_terminal() {
@@ -106,39 +142,13 @@ impl Asking<'_> {
         Ok(if empty { Outcome::Empty } else { Outcome::Answered })
     }
 
-    /// Why there are no rows: nothing matched, or there was nothing to match.
-    fn nothing(&self, answer: &Answer) -> String {
-        if answer.evidence.covers.kinds.is_empty() {
-            return "no events in the input".to_owned();
-        }
-        let (needs, what) = match self.needs {
-            Some(needs @ Needs::Drops) => (needs, "dropped flows"),
-            Some(needs @ Needs::Http) => {
-                (needs, "layer 7 HTTP records, which need a policy or annotation for visibility")
-            }
-            Some(needs @ Needs::Dns) => (needs, "layer 7 DNS records, which need a DNS policy for visibility"),
-            Some(needs @ Needs::Kafka) => (needs, "layer 7 Kafka records, which Cilium writes up to 1.19"),
-            Some(needs @ Needs::PolicyVerdicts) => (needs, "policy verdict events"),
-            Some(needs @ Needs::TcpFlags) => (needs, "TCP flags"),
-            None => return "nothing matches".to_owned(),
-        };
-        match answer.evidence.has(needs) {
-            0 => format!("nothing matches: the input has no {what}"),
-            count => format!("nothing matches, among {count} records that could have"),
-        }
-    }
-
     /// The statement for what was read, and the window it is bound to.
     pub(crate) fn statement(
         &self,
         loaded: &Loaded,
-        scope: &Scope,
         catalogue: &Catalogue,
     ) -> Result<(sqlparser::ast::Query, Option<(i64, i64)>)> {
-        let extent = loaded.evidence.extent;
-        let window = extent.map(|(first, last)| self.window(first, last)).transpose()?;
-        let bound = self.bound(&self.bind_window(window.unwrap_or_default()), catalogue)?;
-        let scope = Scope { window: self.windowed(extent)?, ..scope.clone() };
+        let (bound, scope, window) = self.within(loaded.evidence.extent, catalogue)?;
         Ok((bound.statement(&scope)?, window))
     }
 
@@ -151,14 +161,19 @@ impl Asking<'_> {
     ) -> Result<Answer> {
         let Loaded { schema, batches, evidence } = loaded;
         let rows = Engine::new(&schema, &batches)?.run(statement).with_context(|| self.origin.to_owned())?;
-        Ok(Answer {
+        Ok(self.answered(rows, window, evidence))
+    }
+
+    /// Rows as the answer.
+    pub(crate) fn answered(&self, rows: RecordBatch, window: Option<(i64, i64)>, evidence: Evidence) -> Answer {
+        Answer {
             title: self.title.to_owned(),
             columns: Answer::units(&rows, self.columns),
             rows,
             window,
             evidence,
             notes: self.notes.to_owned(),
-        })
+        }
     }
 
     fn asked(&self) -> Asked {
@@ -181,14 +196,14 @@ impl Asking<'_> {
         self.scope.window.bounds(&self.asked(), first, last)
     }
 
-    pub(crate) fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
+    fn bind_window(&self, (since, until): (i64, i64)) -> BTreeMap<String, Literal> {
         let mut parameters = self.parameters.clone();
         parameters.insert("since".to_owned(), Literal::Integer(since));
         parameters.insert("until".to_owned(), Literal::Integer(until));
         parameters
     }
 
-    pub(crate) fn bound(&self, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Bound> {
+    fn bound(&self, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Bound> {
         Ok(Bound::new(self.sql, self.origin, parameters, catalogue)?)
     }
 
@@ -201,7 +216,7 @@ impl Asking<'_> {
         columns: &[lookback_flow::columns::ColumnId],
         out: &mut dyn Write,
     ) -> Result<()> {
-        let rows: usize = loaded.batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
+        let rows: usize = loaded.batches.iter().map(RecordBatch::num_rows).sum();
         let names: Vec<&str> = columns.iter().map(|id| id.column().name).collect();
         // A query of several lines, as one comment.
         writeln!(out, "-- {}", self.title.split_whitespace().collect::<Vec<_>>().join(" "))?;
@@ -225,5 +240,25 @@ impl Asking<'_> {
             writeln!(out, "-- window: {} to {}", time(since), time(until))?;
         }
         Ok(writeln!(out, "{statement:#};")?)
+    }
+}
+
+/// Why there are no rows: nothing matched, or there was nothing to match.
+pub(crate) fn nothing(answer: &Answer, needs: Option<Needs>) -> String {
+    if answer.evidence.covers.kinds.is_empty() {
+        return "no events in the input".to_owned();
+    }
+    let (needs, what) = match needs {
+        Some(needs @ Needs::Drops) => (needs, "dropped flows"),
+        Some(needs @ Needs::Http) => (needs, "layer 7 HTTP records, which need a policy or annotation for visibility"),
+        Some(needs @ Needs::Dns) => (needs, "layer 7 DNS records, which need a DNS policy for visibility"),
+        Some(needs @ Needs::Kafka) => (needs, "layer 7 Kafka records, which Cilium writes up to 1.19"),
+        Some(needs @ Needs::PolicyVerdicts) => (needs, "policy verdict events"),
+        Some(needs @ Needs::TcpFlags) => (needs, "TCP flags"),
+        None => return "nothing matches".to_owned(),
+    };
+    match answer.evidence.has(needs) {
+        0 => format!("nothing matches: the input has no {what}"),
+        count => format!("nothing matches, among {count} records that could have"),
     }
 }

@@ -154,6 +154,11 @@ fn torn_files() {
 }
 
 #[test]
+fn three_days_for_a_report() {
+    check("review");
+}
+
+#[test]
 fn every_question_has_a_case() {
     let queries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../queries");
     let shipped: BTreeSet<String> = fs::read_dir(queries)

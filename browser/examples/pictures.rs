@@ -35,6 +35,7 @@ const PICTURES: &[(&str, &[&str])] = &[
     ("brush", &["b", "End", "Space", "PageUp", "PageUp"]),
     ("frequency", &["Right", "Right", "F"]),
     ("map", &["2"]),
+    ("way", &["d", "]", "]", "]"]),
     ("drops", &["4"]),
     ("http", &["6"]),
     ("palette", &[":", "\"export\""]),

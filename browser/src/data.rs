@@ -9,6 +9,7 @@ pub mod cell;
 pub mod class;
 pub mod detail;
 pub mod export;
+pub mod hits;
 pub mod index;
 pub mod load;
 pub mod page;

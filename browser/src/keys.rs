@@ -41,6 +41,8 @@ pub enum Action {
     PreviousLoss,
     NextGap,
     PreviousGap,
+    Deeper,
+    Shallower,
     Story,
     Frequency,
     Search,
@@ -186,6 +188,8 @@ pub const KEYS: &[Binding] = keys![
         ["W"] Action::PreviousLoss, "Report of lost events before this one";
         ["a"] Action::NextGap, "Next gap: a minute or more without any flow";
         ["A"] Action::PreviousGap, "Gap before this one";
+        ["]"] Action::Deeper, "Down: to the namespace of the line, its workload, both ends, the connection";
+        ["["] Action::Shallower, "Up again";
         ["o"] Action::Story, "Story of the line: DNS lookup, policy, request and answer, connection";
         ["i"] Action::Detail, "Show or hide the detail pane";
         ["v"] Action::DetailMode, "Detail as tree, JSON or labels";

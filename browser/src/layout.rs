@@ -69,7 +69,7 @@ pub fn questions(state: &State) -> [Rect; 2] {
     }
 }
 
-/// Notes, table and bars of a summary.
+/// Notes, table and bars or drawing of a summary.
 #[must_use]
 pub fn summary(area: Rect, notes: usize, bars: usize) -> [Rect; 3] {
     let notes = u16::try_from(notes).unwrap_or(u16::MAX).min(area.height / 3);
@@ -105,9 +105,8 @@ pub fn table_room(state: &State) -> usize {
             if state.questions.in_answer { answer.height.saturating_sub(3) } else { list.height }
         }
         view => {
-            let (notes, bars) = state.summaries.get(&view).map_or((1, 0), |pane| {
-                (pane.summary.notes.len(), pane.summary.bars.as_ref().map_or(0, |bars| bars.bars.len()))
-            });
+            let pane = state.summaries.get(&view);
+            let (notes, bars) = pane.map_or((1, 0), |pane| (pane.summary.notes.len(), pane.chart_lines()));
             let [_, table, _] = summary(frame(state).body, notes, bars);
             table.height
         }

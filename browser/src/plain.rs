@@ -1,12 +1,13 @@
 //! A table for whoever has no terminal: the first rows, and how to get more.
 
 use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, channel};
 
 use lookback_flow::inputs::Found;
 
 use crate::data::cell::USUAL;
 use crate::data::query::Query;
-use crate::data::worker::{Data, Reply, Request};
+use crate::data::worker::{self, Progress, Reply, Request};
 
 /// Rows that are printed.
 const ROWS: usize = 100;
@@ -16,34 +17,28 @@ const ROWS: usize = 100;
 /// # Errors
 /// When the filter makes no sense, or `out` cannot be written to.
 pub fn print(found: Found, filter: &str, out: &mut impl Write) -> io::Result<()> {
-    let mut data = Data::new(found.inputs);
-    let mut extent = None;
-    let mut settle = |data: &mut Data| {
-        // What is read counts once all of it is.
-        while data.step() || data.is_loading() {
-            for reply in data.replies(true) {
-                match reply {
-                    Reply::Progress(progress) => extent = progress.extent,
-                    Reply::Failed(why) => eprintln!("warning {}", lookback_flow::escape::terminal(&why)),
-                    _ => {}
-                }
-            }
-        }
-        extent
-    };
-    let extent = settle(&mut data);
-    let query = Query::parse(filter, extent).map_err(|mistakes| {
-        let told: Vec<String> = mistakes.into_iter().map(|mistake| mistake.what).collect();
-        io::Error::new(io::ErrorKind::InvalidInput, told.join("; "))
-    })?;
-    data.request(Request::Query { generation: 1, query, sort: None });
-    settle(&mut data);
-    data.request(Request::Page { generation: 1, at: 0, rows: ROWS, columns: USUAL.to_vec() });
-    let page = data.replies(false).into_iter().find_map(|reply| match reply {
+    let (sender, replies) = channel();
+    let requests = worker::start(found.inputs, move |reply| sender.send(reply).is_ok())?;
+    let ask = |request| requests.send(request).map_err(|_| ended());
+    // Without a filter, all rows are what is looked for first.
+    let mut generation = 0;
+    if !filter.trim().is_empty() {
+        // A time of day is of the day that the data have, and that is known once all of it was found.
+        let extent = wait(&replies, |progress| progress.is_loaded)?.extent;
+        let query = Query::parse(filter, extent).map_err(|mistakes| {
+            let told: Vec<String> = mistakes.into_iter().map(|mistake| mistake.what).collect();
+            io::Error::new(io::ErrorKind::InvalidInput, told.join("; "))
+        })?;
+        generation = 1;
+        ask(Request::Query { generation, query, sort: None })?;
+    }
+    wait(&replies, |progress| progress.is_done && progress.generation == generation)?;
+    ask(Request::Page { generation, at: 0, rows: ROWS, columns: USUAL.to_vec() })?;
+    let page = until(&replies, |reply| match reply {
         Reply::Page { page, .. } => Some(page),
         _ => None,
-    });
-    let rows = page.unwrap_or_default().rows;
+    })?;
+    let rows = page.rows;
     let width = |at: usize| {
         let cells = rows.iter().filter_map(|row| row.cells.get(at)).map(|cell| cell.chars().count());
         cells.chain([USUAL.get(at).map_or(0, |col| col.name().len())]).max().unwrap_or(0)
@@ -63,4 +58,29 @@ pub fn print(found: Found, filter: &str, out: &mut impl Write) -> io::Result<()>
         rows.len()
     );
     Ok(())
+}
+
+/// Waits until the thread that reads is so far.
+fn wait(replies: &Receiver<Reply>, is_so_far: impl Fn(&Progress) -> bool) -> io::Result<Progress> {
+    until(replies, |reply| match reply {
+        Reply::Progress(progress) if is_so_far(&progress) => Some(*progress),
+        _ => None,
+    })
+}
+
+/// Waits for a reply; what goes wrong meanwhile is told.
+fn until<T>(replies: &Receiver<Reply>, wanted: impl Fn(Reply) -> Option<T>) -> io::Result<T> {
+    for reply in replies {
+        if let Reply::Failed(why) = &reply {
+            eprintln!("warning {}", lookback_flow::escape::terminal(why));
+        }
+        if let Some(found) = wanted(reply) {
+            return Ok(found);
+        }
+    }
+    Err(ended())
+}
+
+fn ended() -> io::Error {
+    io::Error::other("the thread that reads has ended")
 }

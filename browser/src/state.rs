@@ -2,12 +2,15 @@
 
 pub mod completion;
 pub mod detail_pane;
+pub mod drawing;
 pub mod filter_line;
 pub mod overlay;
 pub mod table;
+pub mod trail;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::data::cell::{Col, USUAL};
 use crate::data::index::Entry;
@@ -21,9 +24,11 @@ use crate::keys::ViewId;
 use crate::questions::{Answer, Asked, Question};
 use crate::theme::Theme;
 use detail_pane::DetailPane;
+use drawing::Drawing;
 use filter_line::FilterLine;
 use overlay::Overlay;
 use table::TableCursor;
+use trail::Crumb;
 
 /// A summary on the screen.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +38,17 @@ pub struct SummaryPane {
     pub done: (usize, usize),
     pub is_done: bool,
     pub cursor: TableCursor,
+    /// The map as a drawing, where it is small enough.
+    pub drawing: Option<Arc<Drawing>>,
+}
+
+impl SummaryPane {
+    /// Lines that the bars or the drawing below the table ask for.
+    #[must_use]
+    pub fn chart_lines(&self) -> usize {
+        let bars = self.summary.bars.as_ref().map_or(0, |bars| bars.bars.len());
+        self.drawing.as_ref().map_or(bars, |drawing| drawing.height())
+    }
 }
 
 /// A mark.
@@ -96,6 +112,10 @@ pub struct State {
     pub frequency: SummaryPane,
     pub questions: QuestionsPane,
     pub search: String,
+    /// Rows that have it, in their order, as far as is known.
+    pub hits: Vec<usize>,
+    /// Steps down to a connection.
+    pub trail: Vec<Crumb>,
     /// Something that was asked for is on its way, and what.
     pub busy: Option<String>,
     /// The last line: what happened.
@@ -136,6 +156,8 @@ impl State {
             frequency: SummaryPane::default(),
             questions: QuestionsPane { catalogue, ..QuestionsPane::default() },
             search: String::new(),
+            hits: Vec::new(),
+            trail: Vec::new(),
             busy: None,
             message: String::new(),
             is_error: false,

@@ -6,6 +6,7 @@ mod mouse;
 mod overlay;
 mod questions;
 mod reply;
+mod trail;
 mod views;
 
 use crossterm::event::{KeyEvent, KeyEventKind};

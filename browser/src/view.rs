@@ -1,8 +1,10 @@
 //! The screen: a pure function of the state.
 
+mod charts;
 mod detail;
 mod filter_bar;
 pub mod flow_table;
+mod map;
 mod overlays;
 mod questions;
 mod status;

@@ -1,4 +1,4 @@
-//! Text from a log is hostile: how it is made harmless for a terminal and for a spreadsheet.
+//! Text from a log is hostile: how it is made harmless for a terminal, a spreadsheet and Markdown.
 
 use std::borrow::Cow;
 
@@ -42,6 +42,26 @@ pub fn spreadsheet(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// For Markdown, also in a cell of a table: nothing in it is markup, and nothing drives a [`terminal`].
+#[must_use]
+pub fn markdown(text: &str) -> String {
+    let text = terminal(text);
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '!' | '~' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +78,14 @@ mod tests {
             assert_eq!(spreadsheet(text), format!("'{text}"));
         }
         assert_eq!(spreadsheet("a=1"), "a=1");
+    }
+
+    #[test]
+    fn no_markup_in_markdown() {
+        assert_eq!(markdown("a|b<script>`x`"), "a\\|b&lt;script&gt;\\`x\\`");
+        // What is harmless for a terminal already is not escaped for it again.
+        let hostile = "a\u{1b}[31m*b*\r\u{202e}";
+        assert_eq!(markdown(hostile), "a^\\[\\[31m\\*b\\*\\\\r\\\\u{202e}");
+        assert_eq!(markdown(&terminal(hostile)), markdown(hostile));
     }
 }

@@ -277,7 +277,8 @@ fn reserved(labels: &StringArray) -> Option<&str> {
 }
 
 /// A pod's name without what Kubernetes generates.
-fn base_name(pod: &str) -> &str {
+#[must_use]
+pub fn base_name(pod: &str) -> &str {
     let Some((base, suffix)) = pod.rsplit_once('-') else { return pod };
     if base.is_empty() || suffix.is_empty() {
         return pod;

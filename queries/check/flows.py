@@ -30,7 +30,8 @@ COLUMNS = {
     "client_identity": "UINTEGER", "server": "VARCHAR", "server_namespace": "VARCHAR", "server_pod": "VARCHAR",
     "server_ip": "VARCHAR", "server_port": "UINTEGER", "server_identity": "UINTEGER", "connection_id": "VARCHAR",
     "request_id": "VARCHAR", "dns_qtype": "VARCHAR", "dns_has_answer": "BOOLEAN", "client_is_outside": "BOOLEAN",
-    "server_is_outside": "BOOLEAN", "denied_by": "VARCHAR",
+    "server_is_outside": "BOOLEAN", "denied_by": "VARCHAR", "ip_encrypted": "BOOLEAN",
+    "egress_allowed_by": "POLICIES", "ingress_allowed_by": "POLICIES",
 }
 
 # Enums by number, as the .proto files have them; protojson may write either. Zero is "unknown", hence absent.
@@ -244,6 +245,7 @@ def flow_row(flow, row, found):
     ip = get(flow, "IP")
     addresses = {"source": text(get(ip, "source")), "destination": text(get(ip, "destination"))}
     row["source_ip"], row["destination_ip"] = addresses.values()
+    row["ip_encrypted"] = None if ip is None else bool(get(ip, "encrypted"))
     for protocol, l4 in (get(flow, "l4") or {}).items():
         if not isinstance(l4, dict) or protocol not in L4_PROTOCOLS:
             continue
@@ -271,6 +273,9 @@ def flow_row(flow, row, found):
         row["event_type"], row["event_sub_type"] = number(get(event, "type"), 0), number(get(event, "sub_type"), 0)
     l7_columns(get(flow, "l7"), row)
     row["denied_by"] = policies(flow)
+    for field in ("egress_allowed_by", "ingress_allowed_by"):
+        row[field] = [{name: text(get(policy, name)) for name in ("name", "namespace")}
+                      for policy in get(flow, field) or []] or None
     row["direction"] = direction(flow, row)
     client, server = ("destination", "source") if row["direction"] == "reply" else ("source", "destination")
     for end, side in (("client", client), ("server", server)):
@@ -338,6 +343,7 @@ def load(connection, paths):
 
     types = {"BIGINT": pyarrow.int64(), "UINTEGER": pyarrow.uint32(), "UBIGINT": pyarrow.uint64(),
              "INTEGER": pyarrow.int32(), "VARCHAR": pyarrow.string(), "BOOLEAN": pyarrow.bool_()}
+    types["POLICIES"] = pyarrow.list_(pyarrow.struct([(name, pyarrow.string()) for name in ("name", "namespace")]))
     schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
     table = pyarrow.Table.from_pylist(list(rows(paths)), schema=schema)
     connection.register("events_arrow", table)

@@ -75,6 +75,8 @@ pub struct Bound {
     tables: Vec<(String, Query)>,
     uses_flows: bool,
     uses_lost_events: bool,
+    /// Whether it names the table of all events itself.
+    pub uses_events: bool,
     /// Columns of `events` that the statement may read.
     pub columns: Vec<ColumnId>,
 }
@@ -84,8 +86,14 @@ impl Bound {
     pub fn new(sql: &str, origin: &str, parameters: &BTreeMap<String, Literal>, catalogue: &Catalogue) -> Result<Self> {
         let mut query = parse(sql, origin)?;
         substitute(&mut query, parameters, origin)?;
-        let mut bound =
-            Self { query, tables: Vec::new(), uses_flows: false, uses_lost_events: false, columns: Vec::new() };
+        let mut bound = Self {
+            query,
+            tables: Vec::new(),
+            uses_flows: false,
+            uses_lost_events: false,
+            uses_events: false,
+            columns: Vec::new(),
+        };
         let mut open = Vec::new();
         bound.resolve(&bound.query.clone(), parameters, catalogue, &mut open)?;
         bound.columns = bound.find_columns();
@@ -103,7 +111,7 @@ impl Bound {
             match name.as_str() {
                 "flows" => self.uses_flows = true,
                 "lost_events" => self.uses_lost_events = true,
-                EVENTS => {}
+                EVENTS => self.uses_events = true,
                 name if self.tables.iter().any(|(known, _)| known == name) => {}
                 name => {
                     let table = catalogue.table(name).ok_or_else(|| unknown_table(name, catalogue))?;
@@ -165,6 +173,17 @@ impl Bound {
 
     /// The whole statement over `events`.
     pub fn statement(&self, scope: &Scope) -> Result<Query> {
+        with_tables(self.query.clone(), &self.tables(scope)?)
+    }
+
+    /// The query alone, over the tables that [`Self::tables`] gives.
+    #[must_use]
+    pub const fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// The tables that the query rests on, each after those that it uses, from `events` on.
+    pub fn tables(&self, scope: &Scope) -> Result<Vec<(String, Query)>> {
         let columns: Vec<&str> = self.columns_in(scope).iter().map(|id| id.column().name).collect();
         let columns = columns.join(", ");
         let window = match scope.window {
@@ -203,7 +222,7 @@ impl Bound {
             tables.push(("lost_events".to_owned(), parse(&lost_events, "scope")?));
         }
         tables.extend(self.tables.iter().cloned());
-        with_tables(self.query.clone(), &tables)
+        Ok(tables)
     }
 }
 

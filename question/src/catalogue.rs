@@ -34,6 +34,9 @@ pub struct Header {
     /// What it answers, in a sentence.
     pub answers: String,
     pub theme: String,
+    /// How early a report tells of it when there is something to tell: 0 to 100.
+    #[serde(default)]
+    pub weight: u8,
     #[serde(default)]
     pub audience: Vec<Audience>,
     #[serde(default)]

@@ -122,6 +122,9 @@ fn questions(args: &Questions) -> Result<()> {
     for command in ["export", "check"] {
         bench.row(&format!("archive: {command}"), bench.ours(&[command, &archive]), Vec::new(), || Ok(()))?;
     }
+    let report = args.dir.join("report").display().to_string();
+    let made = bench.ours(&["report", "-q", &archive, "-o", &report]);
+    bench.row("archive: report", made, Vec::new(), || remove(&report))?;
     bench.replay(&archive)?;
     println!("{}", table::markdown(&bench.rows));
     for (what, path) in [("archive", &archive), ("DuckDB's file", &sorted)] {

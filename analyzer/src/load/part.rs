@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::{self, Coverage};
@@ -24,23 +24,41 @@ pub(super) struct Part {
     pub rows: u64,
     /// What of it was not read; `None` when nothing was.
     pub skipped: Option<Skipped>,
-    pub batches: Vec<RecordBatch>,
     /// Why it could not be read, or not to its end.
     pub broken: Option<String>,
 }
 
 impl Part {
-    /// Reads what is wanted of a file.
-    pub(super) fn read(path: &Path, wanted: &Wanted, wants: &Wants) -> Self {
+    /// Reads what is wanted of a file, and hands it on.
+    ///
+    /// # Errors
+    /// Only those of whoever takes the rows; why a file cannot be read is part of what came of it.
+    pub(super) fn read(
+        path: &Path,
+        wanted: &Wanted,
+        wants: &Wants,
+        hand_on: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<Self> {
         let mut part = Self::default();
         let file = SegmentFile::open(path).map_err(anyhow::Error::from);
-        if let Err(error) = file.and_then(|file| part.take(file, wanted.clone(), wants)) {
+        let mut refused = None;
+        let mut hand_on = |batch| hand_on(batch).inspect_err(|error| refused = Some(format!("{error:#}")));
+        if let Err(error) = file.and_then(|file| part.take(file, wanted.clone(), wants, &mut hand_on)) {
             part.broken = Some(error.to_string());
         }
-        part
+        match refused {
+            Some(why) => Err(anyhow!(why)),
+            None => Ok(part),
+        }
     }
 
-    fn take(&mut self, file: SegmentFile, mut wanted: Wanted, wants: &Wants) -> Result<()> {
+    fn take(
+        &mut self,
+        file: SegmentFile,
+        mut wanted: Wanted,
+        wants: &Wants,
+        hand_on: &mut dyn FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
         let mut file = file;
         let info = std::mem::take(&mut file.info);
         let counts = info.coverage.is_none();
@@ -81,7 +99,7 @@ impl Part {
             if learns {
                 self.workloads.learn(&batch)?;
             }
-            self.batches.push(batch);
+            hand_on(batch)?;
         }
         self.skipped = Some(reader.skipped);
         Ok(())

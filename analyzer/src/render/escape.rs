@@ -3,7 +3,7 @@
 use std::io;
 
 use lookback_flow::escape::drives;
-pub(crate) use lookback_flow::escape::{spreadsheet, terminal};
+pub(crate) use lookback_flow::escape::{markdown, spreadsheet, terminal};
 use serde_json::ser::Formatter;
 
 /// For JSON: what drives a terminal is written as `\u….`, which is the same text to whoever parses it.
@@ -41,34 +41,5 @@ impl<F: Formatter> Formatter for Harmless<F> {
             plain = at + c.len_utf8();
         }
         writer.write_all(fragment.get(plain..).unwrap_or_default().as_bytes())
-    }
-}
-
-/// For a cell of a Markdown table: nothing in it is markup.
-pub(super) fn markdown(text: &str) -> String {
-    let text = terminal(text);
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '!' | '~' | '#' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_markup_in_a_table() {
-        assert_eq!(markdown("a|b<script>`x`"), "a\\|b&lt;script&gt;\\`x\\`");
     }
 }

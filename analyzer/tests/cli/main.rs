@@ -12,6 +12,7 @@ mod mistakes;
 mod observe;
 mod own_questions;
 mod replay;
+mod report;
 mod windows;
 
 use std::ffi::OsStr;

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use lookback_flow::escape::spreadsheet;
+use lookback_flow::escape::{markdown, spreadsheet};
 use lookback_flow::json::{Decoder, Wants};
 use lookback_flow::lines::Chunk;
 use lookback_flow::rows::Projection;
@@ -213,22 +213,4 @@ fn lines(store: &Store, entries: &[Entry]) -> Result<Vec<String>, DataError> {
     }
     all.sort_unstable_by_key(|(at, _)| *at);
     Ok(all.into_iter().map(|(_, line)| line).collect())
-}
-
-/// A text in which nothing is markup.
-fn markdown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\\' | '|' | '`' | '*' | '_' | '[' | ']' | '!' | '~' | '#' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }

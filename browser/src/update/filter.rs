@@ -121,6 +121,7 @@ pub(super) fn requery(state: &mut State) -> Vec<Effect> {
     let (query, sort) = (state.query.clone(), state.sort);
     let mut effects = vec![Effect::Ask(Request::Query { generation: state.generation, query, sort })];
     effects.extend(fetch(state));
+    effects.extend(super::flows::hits(state));
     if state.view != ViewId::Flows {
         effects.extend(views::open(state, state.view));
     }

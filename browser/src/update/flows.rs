@@ -84,6 +84,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Search => prompt(state, Purpose::Search, "Search", "in the columns that are shown", ""),
         Action::SearchNext => search(state, true),
         Action::SearchPrevious => search(state, false),
+        Action::Deeper | Action::Shallower => super::trail::act(state, action == Action::Deeper),
         Action::Mark => mark(state),
         Action::Note => {
             let note = state.current().and_then(|row| state.marks.get(&row.place)).map(|mark| mark.note.clone());
@@ -256,6 +257,13 @@ pub(super) fn search(state: &mut State, forward: bool) -> Vec<Effect> {
     state.busy = Some(format!("searching for {:?}", state.search));
     let (text, columns) = (state.search.clone(), state.columns.clone());
     vec![Effect::Ask(Request::Search { text, from: state.table.at, forward, columns })]
+}
+
+/// Asks for all rows that have the text.
+pub(super) fn hits(state: &mut State) -> Option<Effect> {
+    state.hits.clear();
+    let (generation, text, columns) = (state.generation, state.search.clone(), state.columns.clone());
+    (!text.is_empty()).then_some(Effect::Ask(Request::Hits { generation, text, columns }))
 }
 
 /// The row under the cursor as an entry of an index.

@@ -73,8 +73,7 @@ fn click(state: &mut State, at: Position, table: Rect, body: Rect) -> Vec<Effect
     }
     let room = layout::table_room(state);
     if let Some(pane) = state.summaries.get_mut(&state.view) {
-        let bars = pane.summary.bars.as_ref().map_or(0, |bars| bars.bars.len());
-        let [_, area, _] = layout::summary(body, pane.summary.notes.len(), bars);
+        let [_, area, _] = layout::summary(body, pane.summary.notes.len(), pane.chart_lines());
         if area.contains(at)
             && let Some(line) = usize::from(at.y - area.y).checked_sub(1)
         {

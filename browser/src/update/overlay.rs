@@ -199,7 +199,11 @@ fn in_prompt(state: &mut State, mut prompt: Prompt, name: &str, key: &KeyEvent) 
     match prompt.purpose {
         Purpose::Search => {
             state.search = text;
-            if state.search.is_empty() { Vec::new() } else { flows::search(state, true) }
+            if state.search.is_empty() {
+                state.hits.clear();
+                return Vec::new();
+            }
+            flows::search(state, true).into_iter().chain(flows::hits(state)).collect()
         }
         Purpose::Note => {
             if let Some(entry) = flows::current_entry(state) {

@@ -1,9 +1,12 @@
 //! What came from the thread that reads.
 
+use std::sync::Arc;
+
 use super::{fetch, views};
 use crate::data::worker::{Progress, Reply};
 use crate::keys::ViewId;
 use crate::message::Effect;
+use crate::state::drawing::Drawing;
 use crate::state::overlay::Overlay;
 use crate::state::{State, SummaryPane};
 
@@ -39,8 +42,18 @@ pub(super) fn reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             let is_frequency = matches!(state.overlay, Some(Overlay::Frequency(_)));
             let pane = if is_frequency { &mut state.frequency } else { state.summaries.entry(state.view).or_default() };
             (pane.generation, pane.summary, pane.done, pane.is_done) = (generation, *summary, done, is_done);
+            pane.drawing = None;
             if is_done {
                 state.busy = None;
+                if !is_frequency && state.view == ViewId::Map {
+                    pane.drawing = Drawing::of(&pane.summary.table).map(Arc::new);
+                    // The table is shorter beside it.
+                    let (at, lines) = (pane.cursor.at, pane.summary.table.lines.len());
+                    let room = crate::layout::table_room(state);
+                    if let Some(pane) = state.summaries.get_mut(&ViewId::Map) {
+                        pane.cursor.set(at, lines, room);
+                    }
+                }
             }
             Vec::new()
         }
@@ -57,6 +70,10 @@ pub(super) fn reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             let chosen = state.filter.completion.chosen;
             state.filter.completion.update(&text, cursor);
             state.filter.completion.chosen = chosen.filter(|at| *at < state.filter.completion.offers.len());
+            Vec::new()
+        }
+        Reply::Hits { generation, rows } if generation == state.generation => {
+            state.hits = rows;
             Vec::new()
         }
         Reply::At(at) => {
@@ -89,7 +106,9 @@ pub(super) fn reply(state: &mut State, reply: Reply) -> Vec<Effect> {
             state.complain(lookback_flow::escape::terminal(&why).into_owned());
             Vec::new()
         }
-        Reply::Progress(_) | Reply::Page { .. } | Reply::Story { .. } | Reply::Summary { .. } => Vec::new(),
+        Reply::Progress(_) | Reply::Page { .. } | Reply::Story { .. } | Reply::Summary { .. } | Reply::Hits { .. } => {
+            Vec::new()
+        }
     }
 }
 

@@ -175,6 +175,12 @@ fn scroll_bar(state: &State, area: Rect, rows: usize, buffer: &mut Buffer) {
         let y = area.y + 1 + u16::try_from(line).unwrap_or(0);
         let (symbol, style) =
             if (from..to).contains(&line) { ("█", state.theme.accent()) } else { ("│", state.theme.dim()) };
+        let has_hit = {
+            let here = (line * all / rows)..((line + 1) * all / rows);
+            let first = state.hits.partition_point(|hit| *hit < here.start);
+            state.hits.get(first).is_some_and(|hit| *hit < here.end)
+        };
+        let (symbol, style) = if has_hit { ("◆", style.patch(state.theme.hit())) } else { (symbol, style) };
         buffer.set_string(x, y, symbol, style);
     }
 }

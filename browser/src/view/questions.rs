@@ -5,11 +5,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::widgets::{Paragraph, Widget as _, Wrap};
 
+use super::charts::Plot;
 use super::fitted;
-use super::summary::{draw_bars, draw_table};
-use crate::data::summary::{Bars, Line, Table};
+use super::summary::draw_table;
+use crate::data::summary::{Line, Table};
 use crate::layout;
-use crate::questions::{Answer, Chart, Question};
+use crate::questions::{Answer, Question};
 use crate::state::State;
 
 pub(super) fn draw(state: &State, frame: &mut Frame<'_>) {
@@ -79,9 +80,9 @@ fn draw_answer(state: &State, area: Rect, frame: &mut Frame<'_>) {
 }
 
 fn answered(state: &State, question: &Question, answer: &Answer, area: Rect, buffer: &mut Buffer) {
-    let bars = chart(question.chart, answer).filter(|_| area.height >= 14);
+    let plot = Plot::of(question.chart, answer).filter(|_| area.height >= 14);
     let chart_height =
-        bars.as_ref().map_or(0, |bars| u16::try_from(bars.bars.len().min(8) + 1).unwrap_or(0)).min(area.height / 3);
+        plot.as_ref().map_or(0, |plot| u16::try_from(plot.height()).unwrap_or(0)).min(area.height * 2 / 5);
     let evidence = u16::try_from(answer.evidence.len()).unwrap_or(0).min(area.height / 4).min(4);
     let [table, chart, below] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(chart_height), Constraint::Length(evidence)])
@@ -97,27 +98,10 @@ fn answered(state: &State, question: &Question, answer: &Answer, area: Rect, buf
     if answer.rows.is_empty() {
         buffer.set_string(table.x + 1, table.y + 1, "nothing matches", state.theme.dim());
     }
-    if let Some(bars) = bars {
-        draw_bars(state, &bars, chart, buffer);
+    if let Some(plot) = plot {
+        plot.draw(state, chart, buffer);
     }
     for (text, y) in answer.evidence.iter().zip(below.y..below.bottom()) {
         buffer.set_string(below.x + 1, y, fitted(text, usize::from(below.width.saturating_sub(2))), state.theme.dim());
     }
-}
-
-/// The first column of numbers over the texts before it. Over time, and stacked, too, a bar stands for a line of the table.
-fn chart(chart: Chart, answer: &Answer) -> Option<Bars> {
-    if chart == Chart::None {
-        return None;
-    }
-    let row = answer.rows.first()?;
-    let number = row.iter().position(|value| value.number.is_some())?;
-    let bar = |row: &Vec<crate::questions::Value>| {
-        let names = row.iter().take(number.max(1)).map(|value| value.text.clone()).collect::<Vec<_>>().join(" ");
-        let count = row.get(number)?.number?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length on the screen")]
-        Some((names, count.max(0.0) as u64))
-    };
-    let bars = answer.rows.iter().take(24).filter_map(bar).collect();
-    Some(Bars { title: answer.columns.get(number).cloned().unwrap_or_default(), bars })
 }

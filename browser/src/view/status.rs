@@ -15,7 +15,9 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let right = progress(state);
     let width = u16::try_from(unicode_width::UnicodeWidthStr::width(right.as_str())).unwrap_or(0);
     let room = usize::from(area.width.saturating_sub(width + 1));
-    let (left, style) = if state.message.is_empty() {
+    let (left, style) = if state.message.is_empty() && on_the_way(state) {
+        (trail(state), state.theme.accent())
+    } else if state.message.is_empty() {
         (hints(state), state.theme.dim())
     } else {
         let style = if state.is_error { state.theme.bad() } else { state.theme.accent() };
@@ -23,6 +25,16 @@ pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     };
     buffer.set_string(area.x, area.y, fitted(&left, room), style);
     buffer.set_string(area.right().saturating_sub(width), area.y, right, state.theme.accent());
+}
+
+/// Steps down, while the filter is that of the last one.
+fn on_the_way(state: &State) -> bool {
+    state.view == ViewId::Flows && state.trail.last().is_some_and(|crumb| crumb.filter == state.query.text)
+}
+
+fn trail(state: &State) -> String {
+    let names: Vec<&str> = state.trail.iter().map(|crumb| crumb.name.as_str()).collect();
+    format!("all › {}   {} down  {} up", names.join(" › "), key_of(Action::Deeper), key_of(Action::Shallower))
 }
 
 fn hints(state: &State) -> String {

@@ -15,12 +15,14 @@ use crate::state::table::TableCursor;
 pub(super) fn draw(state: &State, view: ViewId, area: Rect, frame: &mut Frame<'_>) {
     let buffer = frame.buffer_mut();
     let Some(pane) = state.summaries.get(&view) else { return };
-    let bars = pane.summary.bars.as_ref().map_or(0, |bars| bars.bars.len());
-    let [notes, table, chart] = layout::summary(area, pane.summary.notes.len(), bars);
+    let [notes, table, chart] = layout::summary(area, pane.summary.notes.len(), pane.chart_lines());
     draw_notes(state, &pane.summary, (pane.done, pane.is_done), notes, buffer);
     draw_table(state, &pane.summary.table, pane.cursor, table, buffer);
     if let Some(bars) = &pane.summary.bars {
         draw_bars(state, bars, chart, buffer);
+    }
+    if let Some(drawing) = &pane.drawing {
+        super::map::draw(state, pane, drawing, chart, buffer);
     }
 }
 

@@ -144,13 +144,33 @@ impl Questions for Fake {
         };
         let service = Parameter { name: "service".to_owned(), help: "Whose".to_owned(), default: None };
         let story = Question { parameters: vec![service], ..question("story-of", "a service's story", Chart::None) };
-        vec![question("top-drop-reasons", "drop reasons", Chart::Bar), story]
+        vec![
+            question("top-drop-reasons", "drop reasons", Chart::Bar),
+            story,
+            question("drop-timeline", "drops over time", Chart::Stacked),
+            question("rate", "flows over time", Chart::Line),
+        ]
     }
 
     fn answer(&self, asked: &Asked, _: &AtomicBool) -> Result<Answer, String> {
         let value = |text: &str, number| Value { text: text.to_owned(), number };
         if asked.name == "story-of" {
             return Err(format!("no service {:?}", asked.parameters.first().map(|(_, value)| value)));
+        }
+        if asked.name == "drop-timeline" || asked.name == "rate" {
+            let rows = (0..40_u32).flat_map(|minute| {
+                let count = |all: u32| f64::from((minute * all) % 37);
+                let row = move |reason: &str, count: f64| {
+                    let time = format!("12:{minute:02}");
+                    vec![value(&time, None), value(reason, None), value(&count.to_string(), Some(count))]
+                };
+                [row("POLICY_DENIED", count(5)), row("STALE_OR_UNROUTABLE_IP", count(3))]
+            });
+            return Ok(Answer {
+                columns: ["time", "reason", "drops"].map(str::to_owned).to_vec(),
+                rows: rows.collect(),
+                evidence: Vec::new(),
+            });
         }
         let row = |reason: &str, count: f64| vec![value(reason, None), value(&count.to_string(), Some(count))];
         Ok(Answer {

@@ -266,3 +266,45 @@ fn an_archive_shows_the_same_as_its_log() {
     let cells = |session: &Session| session.state.page.rows.iter().map(|row| row.cells.clone()).collect::<Vec<_>>();
     assert_eq!(cells(&archived), cells(&session));
 }
+
+#[test]
+fn steps_lead_down_to_a_connection_and_back_up() {
+    let mut session = Session::open(&["incident"], (140, 40));
+    session.keys(&["d"]);
+    let row = session.state.current().unwrap().place;
+    let mut shown = vec![session.state.progress.shown];
+    let mut filters = vec![session.state.query.text.clone()];
+    for _ in 0..4 {
+        session.keys(&["]"]);
+        shown.push(session.state.progress.shown);
+        filters.push(session.state.query.text.clone());
+        // The line that one came by stays under the cursor, or at least its time.
+        assert!(session.state.page.rows.iter().any(|own| own.place == row), "{filters:?}");
+    }
+    assert!(shown.windows(2).all(|pair| pair[1] <= pair[0] && pair[1] > 0), "{shown:?}");
+    assert!(filters[1].starts_with("namespace:") && filters[2].starts_with("pod:"), "{filters:?}");
+    assert!(filters[3].contains("to-") && filters[4].contains("to-port:"), "{filters:?}");
+    for wanted in filters.iter().rev().skip(1) {
+        session.keys(&["["]);
+        assert_eq!(&session.state.query.text, wanted);
+    }
+    session.keys(&["["]);
+    assert!(session.state.message.starts_with("nothing above"));
+    // A filter of another kind ends the way.
+    session.keys(&["]", "x", "["]);
+    assert!(session.state.trail.is_empty() && session.state.query.text.is_empty());
+}
+
+#[test]
+fn all_hits_of_a_search_are_known_and_those_of_another_filter_are_not_kept() {
+    let mut session = Session::open(&["incident"], (140, 40));
+    session.keys(&["/", "\"redis\"", "Enter"]);
+    let hits = session.state.hits.clone();
+    assert!(hits.len() > 5 && hits.is_sorted(), "{hits:?}");
+    assert!(hits.contains(&session.state.table.at));
+    session.keys(&["f", "\"verdict:dropped\"", "Enter"]);
+    assert!(!session.state.hits.is_empty() && session.state.hits.len() < hits.len());
+    session.keys(&["/", "Backspace", "Backspace", "Backspace", "Backspace", "Backspace", "Enter"]);
+    assert_eq!(session.state.search, "");
+    assert!(session.state.hits.is_empty());
+}

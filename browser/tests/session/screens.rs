@@ -77,6 +77,31 @@ fn map() {
 }
 
 #[test]
+fn map_of_another_edge() {
+    shot("map-edge", &["2", "Down", "Down", "Down", "Down"]);
+}
+
+#[test]
+fn stacked_bars() {
+    shot("stacked", &["3", "Down", "Down", "Enter"]);
+}
+
+#[test]
+fn lines_over_time() {
+    shot("lines", &["3", "Down", "Down", "Down", "Enter"]);
+}
+
+#[test]
+fn down_to_a_connection() {
+    shot("trail", &["d", "]", "]", "]", "]"]);
+}
+
+#[test]
+fn hits_on_the_scroll_bar() {
+    shot("hits", &["/", "\"search\"", "Enter"]);
+}
+
+#[test]
 fn questions() {
     shot("questions", &["3"]);
 }

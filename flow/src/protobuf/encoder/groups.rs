@@ -71,8 +71,9 @@ impl Grouping {
         T::Native: PartialOrd + Eq + Hash,
     {
         let (Some(least), Some(largest)) = (min(values).map(&bits), max(values).map(&bits)) else { return };
-        match largest.wrapping_sub(least).checked_add(1) {
-            Some(bound) => self.values(values, bound, |value| bits(value).wrapping_sub(least)),
+        // One more than the largest digit, and one more for NULL.
+        match largest.wrapping_sub(least).checked_add(2) {
+            Some(bound) => self.values(values, bound - 1, |value| bits(value).wrapping_sub(least)),
             None => {
                 let Groups { of, first } = numbered(values.iter());
                 self.digits(first.len() as u64, of.into_iter().map(u64::from));
@@ -80,22 +81,18 @@ impl Grouping {
         }
     }
 
-    /// By values below a bound, or none.
+    /// By values below a bound, which is not the largest number that there is, or none.
     fn values<T: ArrowPrimitiveType>(
         &mut self,
         values: &PrimitiveArray<T>,
         bound: u64,
         code: impl Fn(T::Native) -> u64,
     ) {
-        match (values.nulls(), bound.checked_add(1)) {
-            (None, _) => self.digits(bound.max(1), values.values().iter().map(|value| code(*value))),
-            (Some(nulls), Some(bound)) => {
+        match values.nulls() {
+            None => self.digits(bound, values.values().iter().map(|value| code(*value))),
+            Some(nulls) => {
                 let codes = values.values().iter().zip(nulls);
-                self.digits(bound, codes.map(|(value, is_valid)| if is_valid { 1 + code(*value) } else { 0 }));
-            }
-            (Some(_), None) => {
-                let Groups { of, first } = numbered(values.iter().map(|value| value.map(&code)));
-                self.digits(first.len() as u64, of.into_iter().map(u64::from));
+                self.digits(bound + 1, codes.map(|(value, is_valid)| if is_valid { 1 + code(*value) } else { 0 }));
             }
         }
     }
@@ -105,24 +102,16 @@ impl Grouping {
         if bound <= 1 {
             return;
         }
-        let mut both = self.bound.checked_mul(bound);
-        if both.is_none() {
-            // Codes of groups are small again.
-            let Groups { of, first } = self.groups();
-            self.codes = of.into_iter().map(u64::from).collect();
-            self.bound = first.len() as u64;
-            both = self.bound.checked_mul(bound);
-        }
-        let Some(both) = both else { return self.pairs(&digits.collect::<Vec<_>>()) };
+        let Some(both) = self.bound.checked_mul(bound) else { return self.pairs(digits) };
         self.bound = both;
         for (code, digit) in self.codes.iter_mut().zip(digits) {
             *code = *code * bound + digit;
         }
     }
 
-    /// Codes and digits so large that they have no common code.
-    fn pairs(&mut self, digits: &[u64]) {
-        let Groups { of, first } = numbered(self.codes.iter().zip(digits));
+    /// Codes and digits so large that they have no common code: those of groups are small again.
+    fn pairs(&mut self, digits: impl Iterator<Item = u64>) {
+        let Groups { of, first } = numbered(self.codes.iter().copied().zip(digits));
         self.codes = of.into_iter().map(u64::from).collect();
         self.bound = first.len() as u64;
     }

@@ -82,9 +82,12 @@ impl Source {
 
 type Next = Option<Result<Decoded, SegmentError>>;
 
-/// Reads a batch while the one before is sent. The first one is read when it is wanted: it may be all that is.
+/// Reads a batch while the one before is sent. The first two are read when they are wanted: one may be all that is, and behind
+/// it there may be nothing for long.
 pub(super) enum Ahead {
     Begun(Box<Source>),
+    /// The first batch is taken.
+    Here(Box<Source>),
     Reading(Receiver<(Box<Source>, Next)>),
     Over,
 }
@@ -98,6 +101,13 @@ impl Ahead {
     pub(super) fn next(&mut self) -> Next {
         let (source, next) = match std::mem::replace(self, Self::Over) {
             Self::Begun(mut source) => {
+                let next = source.next();
+                if matches!(next, Some(Ok(_))) {
+                    *self = Self::Here(source);
+                }
+                return next;
+            }
+            Self::Here(mut source) => {
                 let next = source.next();
                 (source, next)
             }
