@@ -70,6 +70,9 @@ pub(crate) enum Command {
     ///
     /// Edges of the service map, drops, names looked up, destinations outside, failures and latency; small numbers are kept quiet.
     Diff(Diff),
+    /// Judge flows by network policies, or write policies from flows
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Serve archived flows through Hubble's gRPC API
     ///
     /// As an agent or a relay would: `hubble observe --server localhost:4245`, hubble-relay and hubble-ui read it. Logs are put in
@@ -84,6 +87,20 @@ pub(crate) enum Command {
 pub(crate) enum ArchiveCommand {
     /// Rows, bytes and time covered: in all, by node, by day, by column
     Stats(Stats),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Write CiliumNetworkPolicy that allows exactly what was seen to pass
+    ///
+    /// One policy for each set of labels in the namespace, closed both ways: by labels, ports, DNS names and addresses, and with
+    /// --requests by HTTP paths and DNS queries, too. What was not seen is denied, so let the flows cover what happens seldom.
+    Suggest(PolicySuggest),
+    /// Tell which flows policies would have denied or allowed, and by which rule
+    ///
+    /// Takes CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and NetworkPolicy. What the log does not tell comes out as not known,
+    /// with the reason. Exits with 1 when something that passed would have been denied.
+    Test(PolicyTest),
 }
 
 /// What `observe` takes besides the flags that filter.
@@ -449,6 +466,63 @@ pub(crate) struct Diff {
     /// Only flows whose client or server is this service
     #[arg(long, value_name = "SERVICE", help_heading = "Scope")]
     pub service: Option<String>,
+    #[command(flatten)]
+    pub lines: LineArgs,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicySuggest {
+    /// Archives, files, folders, patterns, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// Whose pods get policies
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: String,
+    /// Key of a label that tells applications apart; may be repeated. Without it all labels count that whoever deployed a pod has set
+    #[arg(long, value_name = "KEY")]
+    pub label: Vec<String>,
+    /// Write rules for HTTP requests and DNS names where the log has some
+    #[arg(long)]
+    pub requests: bool,
+    /// Leave ingress or egress open where none was seen; otherwise it is closed
+    #[arg(long)]
+    pub leave_unseen_open: bool,
+    /// The file to write, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Scope")]
+    pub window: WindowArgs,
+    /// Say nothing of what the policies rest on and leave out
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PolicyTest {
+    /// The policies: a YAML file, or a folder of them
+    #[arg(value_name = "POLICY")]
+    pub policy: PathBuf,
+    /// Archives, files, folders, patterns, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// More policies that are there, too; may be repeated
+    #[arg(long, value_name = "POLICY")]
+    pub with: Vec<PathBuf>,
+    /// List what passes as before, too
+    #[arg(long)]
+    pub all: bool,
+    /// How much each rule is used, instead of flows
+    #[arg(long)]
+    pub rules: bool,
+    /// Most rows to give
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    #[command(flatten, next_help_heading = "Scope")]
+    pub window: WindowArgs,
     #[command(flatten)]
     pub lines: LineArgs,
     #[command(flatten)]

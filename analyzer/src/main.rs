@@ -9,11 +9,13 @@ mod diff;
 mod engine;
 mod evidence;
 mod export;
+mod fold;
 mod import;
 mod joint;
 mod load;
 mod map;
 mod observe;
+mod policy;
 mod read;
 mod render;
 mod replay;
@@ -31,7 +33,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _};
 
-use crate::cli::{ArchiveCommand, Cli, Command};
+use crate::cli::{ArchiveCommand, Cli, Command, PolicyCommand};
 use crate::session::Outcome;
 use lookback_question::catalogue::Catalogue;
 
@@ -74,6 +76,8 @@ fn run() -> Result<Outcome> {
         Command::Report(args) => report::run(&args, &catalogue),
         Command::Verify(args) => verify::run(&args),
         Command::Diff(args) => diff::run(&args, &catalogue),
+        Command::Policy(PolicyCommand::Suggest(args)) => policy::write(&args),
+        Command::Policy(PolicyCommand::Test(args)) => policy::test(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Archive(ArchiveCommand::Stats(args)) => stats::run(&args),
     }

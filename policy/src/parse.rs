@@ -1,4 +1,4 @@
-//! Policies from YAML: CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and Kubernetes' own NetworkPolicy, also as a `List`
+//! Policies from YAML: `CiliumNetworkPolicy`, `CiliumClusterwideNetworkPolicy` and Kubernetes' own `NetworkPolicy`, also as a `List`
 //! that `kubectl get -o yaml` writes.
 //!
 //! A field that this does not know is an error: to leave it out would judge another policy than the one that was written. One that

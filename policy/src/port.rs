@@ -129,7 +129,7 @@ impl Icmp {
     }
 }
 
-/// Names of types as CiliumNetworkPolicy has them.
+/// Names of types as `CiliumNetworkPolicy` has them.
 const ICMPV4: &[(&str, u16)] = &[
     ("EchoReply", 0),
     ("DestinationUnreachable", 3),

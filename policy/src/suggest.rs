@@ -119,6 +119,9 @@ fn labels(endpoint: &Endpoint, options: &Options) -> Labels {
     if chosen.is_empty() { all().collect() } else { chosen }
 }
 
+/// What is no pod, as rules name it: the more telling first.
+const ENTITIES: [&str; 7] = ["kube-apiserver", "host", "remote-node", "health", "ingress", "init", "unmanaged"];
+
 /// How a rule names the other end; `None` when the log does not tell who it is.
 fn peer_of(endpoint: &Endpoint, options: &Options) -> Option<Peer> {
     if endpoint.is_outside() {
@@ -131,7 +134,6 @@ fn peer_of(endpoint: &Endpoint, options: &Options) -> Option<Peer> {
     if let Some(namespace) = &endpoint.namespace {
         return Some(Peer::Pods { namespace: namespace.clone(), labels: labels(endpoint, options) });
     }
-    const ENTITIES: [&str; 7] = ["kube-apiserver", "host", "remote-node", "health", "ingress", "init", "unmanaged"];
     endpoint.labels.as_ref()?;
     Some(Peer::Entity(ENTITIES.into_iter().find(|name| endpoint.is_reserved(name)).unwrap_or("cluster")))
 }

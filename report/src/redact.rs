@@ -244,8 +244,9 @@ mod tests {
             let batch = if is_packed { decoder.finish_packed() } else { decoder.finish() }.unwrap();
             let told = |batch: &RecordBatch| {
                 let format = FormatOptions::default();
-                let cell =
-                    |column: &ArrayRef| ArrayFormatter::try_new(column, &format).unwrap().value(0).try_to_string().unwrap();
+                let cell = |column: &ArrayRef| {
+                    ArrayFormatter::try_new(column, &format).unwrap().value(0).try_to_string().unwrap()
+                };
                 batch
                     .columns()
                     .iter()

@@ -11,6 +11,7 @@ mod inputs;
 mod mistakes;
 mod observe;
 mod own_questions;
+mod policy;
 mod replay;
 mod report;
 mod windows;

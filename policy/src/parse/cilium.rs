@@ -1,4 +1,4 @@
-//! CiliumNetworkPolicy and CiliumClusterwideNetworkPolicy.
+//! `CiliumNetworkPolicy` and `CiliumClusterwideNetworkPolicy`.
 
 use regex::{Regex, RegexBuilder};
 
@@ -13,7 +13,7 @@ use crate::selector::Selector;
 /// Largest size of one compiled expression.
 const MAX_EXPRESSION: usize = 1 << 20;
 
-/// One `spec`; `namespace` is that of a CiliumNetworkPolicy.
+/// One `spec`; `namespace` is that of a `CiliumNetworkPolicy`.
 pub(super) fn policy(name: &str, namespace: Option<&str>, place: &str, spec: Spec) -> Result<Policy, Wrong> {
     foreign(
         &[("podSelector", spec.pod_selector.is_some()), ("policyTypes", spec.policy_types.is_some())],

@@ -1,4 +1,4 @@
-//! Kubernetes' own NetworkPolicy.
+//! Kubernetes' own `NetworkPolicy`.
 
 use super::{Item, KubernetesPeer, Spec, Wrong, cilium, foreign, namespace_prefix};
 use crate::peer::{Peer, Range};

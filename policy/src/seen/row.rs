@@ -37,7 +37,7 @@ const VERDICT: i128 = 5;
 /// `event_type` of trace points, and those of them (`from-endpoint` to `from-network`) that lie before a policy.
 const TRACE: i128 = 4;
 const EARLY: std::ops::RangeInclusive<i128> = 5..=10;
-/// Numbers of POLICY_DENIED and POLICY_DENY, from logs that have no names yet.
+/// Numbers of `POLICY_DENIED` and `POLICY_DENY`, from logs that have no names yet.
 const DENIED: [i128; 2] = [133, 181];
 /// Longer texts of requests are cut.
 const MAX_TEXT: usize = 2048;

@@ -1,4 +1,4 @@
-//! Drafts as CiliumNetworkPolicy.
+//! Drafts as `CiliumNetworkPolicy`.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};

@@ -7,9 +7,9 @@ use crate::flows::{line, of_lines, seen};
 fn policies(specs: &[(&str, &str)]) -> Policies {
     let mut all = Policies::default();
     for (name, spec) in specs {
-        let spec = spec.trim_end().lines().map(|line| format!("  {line}\n")).collect::<String>();
+        let spec = format!("  {}", spec.trim_end().replace('\n', "\n  "));
         let yaml = format!(
-            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n{spec}"
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n{spec}\n"
         );
         all.extend(Policies::parse("test.yaml", &yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}")));
     }
