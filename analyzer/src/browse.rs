@@ -1,10 +1,13 @@
 //! `lookback browse`: the edge between the browser and the questions.
 
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use lookback_browser::Options as Session;
+use lookback_browser::measure::{measure, percentile};
 use lookback_browser::questions::{self, Answer as Shown, Asked, Parameter, Questions, Value};
 use lookback_browser::theme::Theme;
 use lookback_flow::inputs::{Found, Input, find};
@@ -27,6 +30,9 @@ pub(crate) fn run(args: &Browse, catalogue: &Catalogue) -> Result<Outcome> {
     {
         bail!("--filter: {}", mistake.what);
     }
+    if args.measure {
+        return measured(found, args.inputs.clone());
+    }
     let asked_of = Found { inputs: found.inputs.clone(), ..Found::default() };
     let questions = Named { found: asked_of, names: args.inputs.clone(), catalogue: catalogue.clone() };
     let session = Session {
@@ -37,6 +43,24 @@ pub(crate) fn run(args: &Browse, catalogue: &Catalogue) -> Result<Outcome> {
         no_mouse: args.no_mouse,
     };
     lookback_browser::run(found, Arc::new(questions), &session)?;
+    Ok(Outcome::Answered)
+}
+
+/// Tells how quickly keys are answered: a name, and seconds, on each line.
+fn measured(found: Found, names: Vec<String>) -> Result<Outcome> {
+    let measured = measure(found, names)?;
+    let mut out = io::stdout().lock();
+    let mut told = |name: &str, time: Option<Duration>| match time {
+        Some(time) => writeln!(out, "{name}\t{:.6}", time.as_secs_f64()),
+        None => Ok(()),
+    };
+    told("first screen", Some(measured.first_screen))?;
+    for (what, times) in [("frame", &measured.frames), ("row under the cursor", &measured.rows)] {
+        for (name, hundredths) in [("median", 50), ("p95", 95), ("p99", 99), ("longest", 100)] {
+            told(&format!("key to {what}, {name}"), percentile(times, hundredths))?;
+        }
+    }
+    told("all rows in order", measured.all_rows)?;
     Ok(Outcome::Answered)
 }
 
@@ -96,7 +120,8 @@ impl Named {
         if let Some((name, _)) = question.positional().find(|(name, _)| given(name).is_none()) {
             bail!("{name} is needed: {name}:VALUE");
         }
-        let scope = ScopeArgs { window: window(asked.window), namespace: asked.namespace.clone(), service: None };
+        let scope =
+            ScopeArgs { window: window(asked.window), namespace: asked.namespace.clone(), service: None, filter: None };
         let asking = Asking {
             title: &header.title,
             sql: &question.sql,

@@ -1,9 +1,12 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
+use lookback_browser::data::query::{Query, words};
+use lookback_flow::filter::Filters;
 use lookback_question::window::Asked;
 
 use crate::observe;
@@ -185,6 +188,9 @@ pub(crate) struct Browse {
     /// Leave the mouse to the terminal
     #[arg(long)]
     pub no_mouse: bool,
+    /// Drive keys, draw into memory, and print how long they took (`cargo xtask bench`)
+    #[arg(long, hide = true)]
+    pub measure: bool,
 }
 
 /// A live Hubble, instead of files.
@@ -466,6 +472,9 @@ pub(crate) struct Diff {
     /// Only flows whose client or server is this service
     #[arg(long, value_name = "SERVICE", help_heading = "Scope")]
     pub service: Option<String>,
+    /// Only flows that fit: the filter flags of `observe` as words, such as "verdict:dropped not:protocol:dns"
+    #[arg(long, value_name = "WORDS", help_heading = "Scope")]
+    pub filter: Option<String>,
     #[command(flatten)]
     pub lines: LineArgs,
     #[command(flatten)]
@@ -580,6 +589,23 @@ pub(crate) struct ScopeArgs {
     /// Only flows whose client or server is this service: namespace/name, or a name in any namespace
     #[arg(long, value_name = "SERVICE")]
     pub service: Option<String>,
+    /// Only flows that fit: the filter flags of `observe` as words, such as "verdict:dropped not:protocol:dns"
+    #[arg(long, value_name = "WORDS", visible_alias = "scope")]
+    pub filter: Option<String>,
+}
+
+impl ScopeArgs {
+    /// What flows have to fit, if anything.
+    pub(crate) fn filters(&self) -> Result<Option<Arc<Filters>>> {
+        let Some(text) = &self.filter else { return Ok(None) };
+        let query = Query::parse(text, None).map_err(|mistakes| {
+            anyhow!("--filter: {}", mistakes.first().map_or("", |mistake| mistake.what.as_str()))
+        })?;
+        if query.window.is_some() || words(text).iter().any(|word| word.key == "last") {
+            bail!("--filter: times are flags of their own: --since, --until, --last");
+        }
+        Ok(Some(query.filters))
+    }
 }
 
 /// Which time is asked about.

@@ -45,6 +45,7 @@ pub(crate) fn run(args: &cli::Diff, catalogue: &Catalogue) -> Result<Outcome> {
             window: WindowArgs { last: None, since, until, relative_to: RelativeTo::Data },
             namespace: args.namespace.clone(),
             service: args.service.clone(),
+            filter: args.filter.clone(),
         })
     };
     let earlier = other.as_ref().unwrap_or(&found);

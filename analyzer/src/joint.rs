@@ -69,8 +69,12 @@ impl Group {
         let asked = || self.places.iter().filter_map(|place| Some((*place, askings.get(*place)?)));
         let Some((_, first)) = asked().next() else { return Ok(()) };
         let columns: Vec<ColumnId> = self.columns.iter().copied().collect();
-        let request =
-            Request { columns: &columns, window: &|extent| first.windowed(extent), needles: self.needles.clone() };
+        let request = Request {
+            columns: &columns,
+            window: &|extent| first.windowed(extent),
+            needles: self.needles.clone(),
+            filters: first.scope.filters()?,
+        };
         let Loaded { schema, batches, evidence } = load(found, &request, options)?;
         let mut tables = Tables { engine: Engine::new(&schema, &batches)?, held: Vec::new() };
         drop(batches);

@@ -10,11 +10,11 @@ mod part;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use indicatif::ProgressBar;
 use lookback_flow::archive::Archive;
@@ -22,12 +22,14 @@ use lookback_flow::archive::layout::{HOUR, Hour, node_of};
 use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::Coverage;
 use lookback_flow::derive::{derive, needs, needs_workloads};
+use lookback_flow::filter::Filters;
 use lookback_flow::inputs::{Found, Input};
 use lookback_flow::json::Wants;
 use lookback_flow::names::Workloads;
 use lookback_flow::rows::Projection;
 use lookback_flow::schema::arrow_field;
 use lookback_flow::segment::{Needle, Origin, SegmentFile, Wanted};
+use lookback_flow::view::View;
 use rayon::prelude::*;
 
 use crate::evidence::Evidence;
@@ -51,21 +53,31 @@ pub(crate) struct Request<'a> {
     pub window: Window<'a>,
     /// What every flow that is asked about fits one of; empty when any may be.
     pub needles: Vec<Needle>,
+    /// What flows have to fit; other events are kept.
+    pub filters: Option<Arc<Filters>>,
 }
 
 /// Reads the inputs; the batches hold exactly the wanted columns.
 pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) -> Result<Loaded> {
     let wanted = request.columns;
     let asked: Vec<String> = wanted.iter().flat_map(|id| needs(id.column().name)).collect();
+    let filters = request.filters.as_deref();
+    let decided_by = filters.map(|filters| [filters.columns(), vec![ColumnId::known("kind")]].concat());
     let wants = Wants {
-        columns: Projection::of(asked.iter().map(String::as_str)),
+        columns: Projection::of(asked.iter().map(String::as_str)).with(decided_by.unwrap_or_default()),
         needles: request.needles.clone(),
         counts: true,
         learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
         skims: false,
     };
-    let keep = |kept: &mut Vec<(usize, RecordBatch)>, place, batch| {
-        kept.push((place, batch));
+    let keep = |kept: &mut Vec<(usize, RecordBatch)>, place, batch: RecordBatch| {
+        let batch = match filters {
+            Some(filters) => fitting(&batch, filters)?,
+            None => batch,
+        };
+        if batch.num_rows() > 0 {
+            kept.push((place, batch));
+        }
         Ok(())
     };
     let Streamed { sinks, mut evidence, workloads } = stream(found, wants, request.window, options, &Vec::new, &keep)?;
@@ -86,6 +98,13 @@ pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) 
     }
     let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
     Ok(Loaded { schema: schema.into(), batches, evidence })
+}
+
+/// The flows that fit, and all other events.
+fn fitting(batch: &RecordBatch, filters: &Filters) -> Result<RecordBatch> {
+    let (fits, view, kind) = (filters.keep(batch)?, View::new(batch)?, ColumnId::known("kind"));
+    let kept = (0..batch.num_rows()).map(|row| Some(fits.value(row) || view.text(kind, row) != Some("flow")));
+    Ok(filter_record_batch(batch, &kept.collect::<BooleanArray>())?)
 }
 
 /// What became of rows that were handed on.

@@ -101,7 +101,7 @@ pub(crate) fn test(args: &cli::PolicyTest) -> Result<Outcome> {
 
 /// Policies are judged over everything in the window: a scope would hide flows that a rule is for.
 fn everything(window: &WindowArgs) -> ScopeArgs {
-    ScopeArgs { window: window.clone(), namespace: None, service: None }
+    ScopeArgs { window: window.clone(), namespace: None, service: None, filter: None }
 }
 
 fn asking<'a>(columns: &'a [ResultColumn], scope: &'a ScopeArgs) -> Asking<'a> {

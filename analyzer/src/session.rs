@@ -89,6 +89,7 @@ impl Asking<'_> {
     pub(crate) fn checked(&self, catalogue: &Catalogue) -> Result<Bound> {
         let bound = self.bound(&self.bind_window((0, 0)), catalogue)?;
         self.asked().check()?;
+        self.scope.filters()?;
         Ok(bound)
     }
 
@@ -108,6 +109,7 @@ impl Asking<'_> {
                 self.windowed(extent)
             },
             needles: bound.needles(&scope),
+            filters: self.scope.filters()?,
         };
         load(found, &request, options)
     }

@@ -9,12 +9,14 @@
 //! | [`effects`], [`run`](mod@run), [`terminal`] | the edges: what is asked of threads, clipboard and terminal |
 //! | [`questions`] | the seam to whoever answers named questions |
 //! | [`session`] | what is kept from one time to the next |
+//! | [`measure`](mod@measure) | how quickly keys are answered |
 //! | [`plain`] | a table for whoever has no terminal |
 
 pub mod data;
 pub mod effects;
 pub mod keys;
 pub mod layout;
+pub mod measure;
 pub mod message;
 pub mod plain;
 pub mod questions;

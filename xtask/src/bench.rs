@@ -13,6 +13,7 @@ mod table;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use lookback_flow::proto::flow::FlowFilter;
@@ -126,6 +127,7 @@ fn questions(args: &Questions) -> Result<()> {
     let made = bench.ours(&["report", "-q", &archive, "-o", &report]);
     bench.row("archive: report", made, Vec::new(), || remove(&report))?;
     bench.replay(&archive)?;
+    bench.browse(&archive)?;
     println!("{}", table::markdown(&bench.rows));
     for (what, path) in [("archive", &archive), ("DuckDB's file", &sorted)] {
         if let Ok(bytes) = size(Path::new(path)) {
@@ -177,10 +179,11 @@ impl Bench<'_> {
     fn measured(&mut self, name: &str, who: String, measured: &Measured) {
         let seconds = measured.seconds();
         // Few read all of the log.
-        let is_part = name.contains("needle") || name.contains("first") || name.contains("last");
+        let is_part =
+            name.contains("needle") || name.contains("first") || name.contains("last") || name.contains("browse");
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
         let mb_per_second = if is_part { 0.0 } else { self.bytes as f64 / 1e6 / seconds };
-        eprintln!("{name:<28} {who:<10} {seconds:>8.2} s {:>6} MB", measured.peak_mb());
+        eprintln!("{name:<28} {who:<10} {seconds:>8.4} s {:>6} MB", measured.peak_mb());
         let (name, peak_mb) = (name.to_owned(), measured.peak_mb());
         self.rows.push(Row { name, who, seconds, mb_per_second, peak_mb });
     }
@@ -207,6 +210,33 @@ impl Bench<'_> {
             }
             self.measured(name, OURS.to_owned(), &measured);
         }
+        Ok(())
+    }
+
+    /// Keys in the browser. The program measures itself: a key is a small part of a run.
+    fn browse(&mut self, archive: &str) -> Result<()> {
+        if !"browse: first screen, key to frame".contains(&self.args.only) {
+            return Ok(());
+        }
+        let command = self.ours(&["browse", "--measure", archive]);
+        let mut all: Vec<(String, Measured)> = Vec::new();
+        for _ in 0..self.args.runs.max(1) {
+            let (told, peak) = measure::told(&command)?;
+            for line in told.lines() {
+                let (name, seconds) = line.split_once('\t').with_context(|| format!("browse: {line:?}"))?;
+                let time = Duration::from_secs_f64(seconds.parse()?);
+                let name = format!("browse: {name}");
+                match all.iter_mut().find(|(own, _)| *own == name) {
+                    Some((_, measured)) => measured.add(time, peak),
+                    None => {
+                        let mut measured = Measured::default();
+                        measured.add(time, peak);
+                        all.push((name, measured));
+                    }
+                }
+            }
+        }
+        all.iter().for_each(|(name, measured)| self.measured(name, OURS.to_owned(), measured));
         Ok(())
     }
 

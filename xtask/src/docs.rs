@@ -124,7 +124,7 @@ fn doc(column: &Column) -> String {
 fn questions(catalogue: &Catalogue) -> String {
     let mut page = String::from(
         "# Questions\n\nMade by `cargo xtask docs` from the headers of `queries/*.sql`; how to add one: [add-a-question.md](add-a-question.md).\n\
-         What is counted, and why, follows [rules.md](rules.md). Every question takes `--last`, `--since`, `--until`, `--namespace`,\n\
+         What is counted, and why, follows [rules.md](rules.md). Every question takes `--last`, `--since`, `--until`, `--namespace`, `--filter`,\n\
          `--service` and `--limit`; spans count back from the end of the data.\n",
     );
     for theme in catalogue.themes() {

@@ -33,6 +33,8 @@ pub(super) struct Asked {
     pub until: Option<String>,
     pub namespace: Option<String>,
     pub service: Option<String>,
+    /// What flows have to fit, in the words of `--filter`.
+    pub filter: Option<String>,
     /// The span that the period is compared with.
     pub before: Option<String>,
     pub timezone: String,
@@ -85,6 +87,7 @@ impl Asked {
             until: asked.until,
             namespace: args.scope.namespace.clone(),
             service: args.scope.service.clone(),
+            filter: args.scope.filter.clone(),
             before: args.before.clone(),
             timezone: args.timezone.clone(),
             limit: args.limit,
@@ -104,6 +107,11 @@ impl Asked {
             (_, None) => bail!(
                 "--redact wants --redact-key FILE: a file of random bytes, such as `head -c 32 /dev/urandom` gives"
             ),
+            (_, Some(_)) if self.filter.is_some() => {
+                bail!(
+                    "a filter's words would stand in the report as they are: with --redact use --namespace and --service"
+                )
+            }
             (classes, Some(path)) => {
                 let key = std::fs::read(path).with_context(|| path.display().to_string())?;
                 Ok(Some(Redaction::new(classes, &key)?))
@@ -128,6 +136,7 @@ impl Asked {
             },
             namespace: self.namespace.clone(),
             service: self.service.clone(),
+            filter: self.filter.clone(),
         }
     }
 
@@ -198,7 +207,7 @@ impl Asked {
         for (flag, (since, until)) in ["--before", "--after"].into_iter().zip(spans) {
             words.extend([flag.to_owned(), format!("{}..{}", rfc3339(since), rfc3339(until))]);
         }
-        let scope = [("--namespace", &self.namespace), ("--service", &self.service)];
+        let scope = [("--namespace", &self.namespace), ("--service", &self.service), ("--filter", &self.filter)];
         words.extend(scope.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value.clone()?])).flatten());
         joined(&words)
     }
@@ -211,6 +220,7 @@ impl Asked {
         };
         tell("Namespace", self.namespace.as_ref());
         tell("Service", self.service.as_ref());
+        tell("Flows that fit", self.filter.as_ref());
         tell("Compared with", self.before.as_ref());
         let redacted = (!self.redact.is_empty()).then(|| {
             format!("{}: names of these classes are tokens, the same for the same name", self.redact.join(", "))
@@ -263,6 +273,7 @@ impl Asked {
             ("--until", &self.until),
             ("--namespace", &self.namespace),
             ("--service", &self.service),
+            ("--filter", &self.filter),
         ];
         let given = flags.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value.clone()?]));
         given.flatten().collect()

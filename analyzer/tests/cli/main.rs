@@ -14,6 +14,7 @@ mod own_questions;
 mod policy;
 mod replay;
 mod report;
+mod scope;
 mod windows;
 
 use std::ffi::OsStr;

@@ -69,6 +69,20 @@ pub(super) fn peak(child: &Child) -> u64 {
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or_default()
 }
 
+/// What a command tells on standard output, a little, and its peak resident memory in KiB.
+pub(super) fn told(command: &[String]) -> Result<(String, u64)> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let child = Command::new(program).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| program.clone())?;
+    let stdout = child.stdout.take();
+    let peak = watch(child)?;
+    let mut text = String::new();
+    if let Some(mut stdout) = stdout {
+        std::io::Read::read_to_string(&mut stdout, &mut text)?;
+    }
+    Ok((text, peak))
+}
+
 /// Waits for a process and gives its peak resident memory in KiB.
 fn watch(mut child: Child) -> Result<u64> {
     let mut most = 0;

@@ -74,6 +74,11 @@ pub(super) fn load(path: &Path) -> Result<(String, Vec<Row>)> {
     Ok((origin, lines.skip(1).map(row).collect::<Result<_>>()?))
 }
 
+/// Seconds, with as many digits as tell something.
+fn told(seconds: f64) -> String {
+    if seconds < 0.1 { format!("{seconds:.4}") } else { format!("{seconds:.2}") }
+}
+
 /// The rows as Markdown; those of others stand behind ours, with how many times as long they took.
 pub(super) fn markdown(rows: &[Row]) -> String {
     let mut text = "| | by | seconds | MB/s | peak MB | times |\n|---|---|---|---|---|---|\n".to_owned();
@@ -84,8 +89,14 @@ pub(super) fn markdown(rows: &[Row]) -> String {
             _ => String::new(),
         };
         let speed = if row.mb_per_second > 0.0 { format!("{:.0}", row.mb_per_second) } else { String::new() };
-        let _ =
-            writeln!(text, "| {} | {} | {:.2} | {speed} | {} | {times} |", row.name, row.who, row.seconds, row.peak_mb);
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {speed} | {} | {times} |",
+            row.name,
+            row.who,
+            told(row.seconds),
+            row.peak_mb
+        );
     }
     text
 }
@@ -98,10 +109,10 @@ pub(super) fn comparison(before: &[Row], now: &[Row]) -> String {
         let Some(old) = before.iter().find(|old| old.name == row.name && old.who == OURS) else { continue };
         let _ = writeln!(
             text,
-            "| {} | {:.2} | {:.2} | {:.2} | {} | {} |",
+            "| {} | {} | {} | {:.2} | {} | {} |",
             row.name,
-            old.seconds,
-            row.seconds,
+            told(old.seconds),
+            told(row.seconds),
             old.seconds / row.seconds,
             old.peak_mb,
             row.peak_mb

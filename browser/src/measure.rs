@@ -1,26 +1,25 @@
-//! How quickly the browser answers: `measure INPUT…` drives keys over the inputs while queries run, and prints how long frames took.
+//! How quickly the browser answers: keys are driven over inputs while queries run, and frames are drawn into memory instead of a
+//! terminal.
 //!
-//! ```sh
-//! cargo run --release -p lookback-browser --example measure -- ARCHIVE
-//! ```
-//!
-//! A key is answered when the frame behind it is drawn, into memory instead of a terminal. The rows that it leads to may come a
-//! little later, from the thread that reads; that is told apart.
+//! A key is answered when the frame behind it is drawn. The rows that it leads to may come a little later, from the thread that
+//! reads; that is told apart.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use lookback_browser::data::worker::{self, Request};
-use lookback_browser::message::{Effect, Message};
-use lookback_browser::session;
-use lookback_browser::state::State;
-use lookback_browser::theme::Theme;
-use lookback_browser::update::update;
-use lookback_browser::view;
+use lookback_flow::inputs::Found;
 use ratatui::backend::CrosstermBackend;
 use ratatui::{Terminal, TerminalOptions, Viewport};
+
+use crate::data::worker::{self, Request};
+use crate::message::{Effect, Message};
+use crate::session;
+use crate::state::State;
+use crate::theme::Theme;
+use crate::update::update;
+use crate::view;
 
 const SIZE: (u16, u16) = (140, 40);
 
@@ -85,10 +84,25 @@ impl Browser {
     }
 }
 
-fn main() -> io::Result<()> {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+/// What was measured.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// From the start to the first frame with rows.
+    pub first_screen: Duration,
+    /// From each key to its frame, the shortest first.
+    pub frames: Vec<Duration>,
+    /// From each key to the frame with the row that it leads to, the shortest first.
+    pub rows: Vec<Duration>,
+    /// From the start until all rows were in order.
+    pub all_rows: Option<Duration>,
+}
+
+/// Drives keys over the inputs as they are known by these names.
+///
+/// # Errors
+/// When the thread that reads cannot be started, or ends.
+pub fn measure(found: Found, names: Vec<String>) -> io::Result<Measured> {
     let begun = Instant::now();
-    let found = lookback_flow::inputs::find(&names).map_err(io::Error::other)?;
     let (sender, messages) = channel();
     let requests = worker::start(found.inputs, move |reply| sender.send(Message::Reply(reply)).is_ok())?;
     let area = ratatui::layout::Rect::new(0, 0, SIZE.0, SIZE.1);
@@ -101,8 +115,7 @@ fn main() -> io::Result<()> {
     }
     browser.draw()?;
     browser.until(begun + Duration::from_mins(1), |state| state.current().is_some())?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "first screen            {:>8.1} ms", millis(begun.elapsed()))?;
+    let first_screen = begun.elapsed();
 
     let (mut frames, mut rows) = (Vec::new(), Vec::new());
     let key = |name: char| KeyEvent::new(KeyCode::Char(name), KeyModifiers::NONE);
@@ -134,33 +147,14 @@ fn main() -> io::Result<()> {
         frames.push(frame);
         rows.push(row);
     }
-    tell(&mut out, "key to frame", &mut frames)?;
-    tell(&mut out, "key to row under cursor", &mut rows)?;
+    frames.sort_unstable();
+    rows.sort_unstable();
     let all = browser.until(begun + Duration::from_mins(10), |state| state.progress.is_done)?;
-    let shown = browser.state.progress.shown;
-    let told = if all { "all rows in order" } else { "rows in order, not all" };
-    writeln!(out, "{told:<23} {:>8.1} s since the start, {shown} rows", begun.elapsed().as_secs_f64())?;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default().trim();
-    writeln!(out, "peak memory             {peak:>11}")
+    Ok(Measured { first_screen, frames, rows, all_rows: all.then(|| begun.elapsed()) })
 }
 
-fn millis(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
-}
-
-fn tell(out: &mut impl io::Write, what: &str, times: &mut [Duration]) -> io::Result<()> {
-    times.sort_unstable();
-    let at = |hundredths: usize| {
-        let at = (times.len() * hundredths / 100).min(times.len().saturating_sub(1));
-        times.get(at).copied().map_or(0.0, millis)
-    };
-    let (half, most) = (at(50), at(100));
-    writeln!(
-        out,
-        "{what:<23} p50 {half:>7.2} ms  p95 {:>7.2} ms  p99 {:>7.2} ms  max {most:>7.2} ms  of {} keys",
-        at(95),
-        at(99),
-        times.len()
-    )
+/// The value that so many hundredths of some sorted ones do not exceed; none of none.
+#[must_use]
+pub fn percentile(sorted: &[Duration], hundredths: usize) -> Option<Duration> {
+    sorted.get((sorted.len() * hundredths / 100).min(sorted.len().checked_sub(1)?)).copied()
 }
