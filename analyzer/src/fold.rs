@@ -5,10 +5,13 @@
 use std::sync::OnceLock;
 
 use anyhow::Result;
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use lookback_flow::columns::ColumnId;
 use lookback_flow::inputs::Found;
 use lookback_flow::json::Wants;
 use lookback_flow::rows::Projection;
+use lookback_flow::view::View;
 use lookback_question::window::Asked;
 
 use crate::cli::WindowArgs;
@@ -27,19 +30,19 @@ pub(crate) struct Folded<S> {
     pub window: Window,
 }
 
-/// Reads these columns of the inputs into as many parts as there are threads. What is added may lie outside the window.
+/// Reads these columns of the inputs, of the events in the window, into as many parts as there are threads.
 pub(crate) fn fold<S: Send>(
     found: &Found,
     columns: &[String],
     window: &WindowArgs,
     options: &mut Options,
     new: &(dyn Fn() -> S + Sync),
-    add: &(dyn Fn(&mut S, &RecordBatch, Window) -> Result<()> + Sync),
+    add: &(dyn Fn(&mut S, &RecordBatch) -> Result<()> + Sync),
 ) -> Result<Folded<S>> {
     let asked = window.asked();
     asked.check()?;
     let wants = Wants {
-        columns: Projection::of(columns.iter().map(String::as_str)),
+        columns: Projection::of(columns.iter().map(String::as_str).chain(["time"])),
         needles: Vec::new(),
         counts: true,
         learns: false,
@@ -48,8 +51,8 @@ pub(crate) fn fold<S: Send>(
     let known: OnceLock<Window> = OnceLock::new();
     let at_once = asked == Asked::default();
     let take = |(part, waiting): &mut (S, Vec<RecordBatch>), _, batch: RecordBatch| match known.get() {
-        Some(window) => add(part, &batch, *window),
-        None if at_once => add(part, &batch, None),
+        Some(window) => add(part, &inside(batch, *window)?),
+        None if at_once => add(part, &batch),
         None => {
             waiting.push(batch);
             Ok(())
@@ -63,10 +66,20 @@ pub(crate) fn fold<S: Send>(
     let window = known.into_inner().flatten();
     let mut parts = Vec::with_capacity(sinks.len());
     for (mut part, waiting) in sinks {
-        for batch in &waiting {
-            add(&mut part, batch, window)?;
+        for batch in waiting {
+            add(&mut part, &inside(batch, window)?)?;
         }
         parts.push(part);
     }
     Ok(Folded { parts, evidence, window })
+}
+
+/// The events of a window; those without a time are in none.
+fn inside(batch: RecordBatch, window: Window) -> Result<RecordBatch> {
+    let Some((since, until)) = window else { return Ok(batch) };
+    let (view, time) = (View::new(&batch)?, ColumnId::known("time"));
+    let is_inside =
+        |row| view.number(time, row).is_some_and(|time| (i128::from(since)..=i128::from(until)).contains(&time));
+    let kept: BooleanArray = (0..batch.num_rows()).map(|row| Some(is_inside(row))).collect();
+    Ok(filter_record_batch(&batch, &kept)?)
 }

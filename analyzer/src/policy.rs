@@ -142,7 +142,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 fn seen(found: &Found, with_requests: bool, window: &WindowArgs, lines: &LineArgs) -> Result<(Seen, Evidence, Window)> {
     let mut options = Options::new(lines, found)?;
     let new = || Seen::new(Limits::default(), with_requests);
-    let add = |seen: &mut Seen, batch: &RecordBatch, window: Window| Ok(seen.add(batch, window)?);
+    let add = |seen: &mut Seen, batch: &RecordBatch| Ok(seen.add(batch)?);
     let Folded { parts, evidence, window } = fold(found, &Seen::columns(), window, &mut options, &new, &add)?;
     options.flush()?;
     let mut all = new();

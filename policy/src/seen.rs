@@ -185,20 +185,16 @@ impl Seen {
         columns
     }
 
-    /// Adds the flows of a batch that lie in the window (first and last moment).
+    /// Adds the flows of a batch.
     ///
     /// # Errors
     /// When a column has not the type of the schema.
-    pub fn add(&mut self, batch: &RecordBatch, window: Option<(i64, i64)>) -> Result<(), DeriveError> {
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<(), DeriveError> {
         let directions = derive(batch, &[ColumnId::known("direction")], &Workloads::default())?;
         let (view, directions) = (View::new(batch)?, View::new(&directions)?);
         let reader = Reader::new(&view, &directions);
         let mut bytes = Vec::new();
         for row in 0..batch.num_rows() {
-            let time = reader.time(row);
-            if window.is_some_and(|(since, until)| !time.is_some_and(|time| (since..=until).contains(&time))) {
-                continue;
-            }
             let fate = match reader.fate(row) {
                 Fate::NoFlow => continue,
                 Fate::Early => {
@@ -221,12 +217,12 @@ impl Seen {
                 Fate::Denied if !self.with_requests && reader.is_request(row) => Fate::Passed,
                 fate => fate,
             };
-            self.take(&reader, row, time, fate == Fate::Denied, &mut bytes);
+            self.take(&reader, row, fate == Fate::Denied, &mut bytes);
         }
         Ok(())
     }
 
-    fn take(&mut self, reader: &Reader<'_>, row: usize, time: Option<i64>, is_denied: bool, bytes: &mut Vec<u8>) {
+    fn take(&mut self, reader: &Reader<'_>, row: usize, is_denied: bool, bytes: &mut Vec<u8>) {
         let is_reply = reader.is_reply(row);
         let mut end = |is_source: bool| {
             reader.bytes(row, is_source, bytes);
@@ -262,6 +258,7 @@ impl Seen {
             return;
         }
         self.flows += 1;
+        let time = reader.time(row);
         let mut tally = Tally { first: time, last: time, ..Tally::default() };
         let counts = if is_denied { &mut tally.denied } else { &mut tally.passed };
         if let Some(count) = counts.get_mut(reader.place(row)) {

@@ -110,7 +110,7 @@ pub(crate) fn of_lines(lines: &[&str], with_requests: bool) -> Seen {
     let mut decoder = Decoder::new(Projection::of(Seen::columns().iter().map(String::as_str)));
     lines.iter().for_each(|line| decoder.line(line.as_bytes()).unwrap());
     let mut seen = Seen::new(Limits::default(), with_requests);
-    seen.add(&decoder.finish_packed().unwrap(), None).unwrap();
+    seen.add(&decoder.finish_packed().unwrap()).unwrap();
     seen
 }
 
@@ -145,6 +145,6 @@ pub(crate) fn of_log(path: &Path, with_requests: bool) -> Seen {
     while let Ok(Some(chunk)) = chunks.next_chunk() {
         decoder.chunk(&chunk, |_, _| {});
     }
-    seen.add(&decoder.finish_packed().unwrap(), None).unwrap();
+    seen.add(&decoder.finish_packed().unwrap()).unwrap();
     seen
 }
