@@ -331,6 +331,11 @@ pub(super) fn brushed(state: &mut State, brush: Brush) -> Vec<Effect> {
     }
     let time = lookback_flow::time::rfc3339;
     let base = without_times(&state.query.text);
-    let words = format!("since:{} until:{}", time(first.from), time(last.to.saturating_sub(1)));
+    // Nobody means nanoseconds with a bar of seconds.
+    let grain = if first.to.saturating_sub(first.from) >= 1_000_000_000 { 1_000_000 } else { 1 };
+    let (from, to) = (first.from, last.to.saturating_sub(1));
+    let from = from.saturating_sub(from.rem_euclid(grain));
+    let to = to.saturating_add((grain - to.rem_euclid(grain)) % grain);
+    let words = format!("since:{} until:{}", time(from), time(to));
     change(state, &with_word(&base, &words))
 }
