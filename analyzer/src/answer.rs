@@ -3,8 +3,9 @@
 use anyhow::Result;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
@@ -37,6 +38,12 @@ pub(crate) enum Cell {
 }
 
 impl Answer {
+    /// What something rests on that is no table.
+    pub(crate) fn without_rows(window: Option<(i64, i64)>, evidence: Evidence, notes: &str) -> Self {
+        let rows = RecordBatch::new_empty(Schema::empty().into());
+        Self { title: String::new(), columns: Vec::new(), rows, window, evidence, notes: notes.to_owned() }
+    }
+
     /// Units for the columns of a batch: the header's where it names the column, else by the column's type.
     pub(crate) fn units(rows: &RecordBatch, header: &[ResultColumn]) -> Vec<(String, Unit)> {
         let unit = |name: &str, kind: &DataType| {

@@ -139,7 +139,7 @@ impl Changes {
 
     /// What the columns are.
     pub(crate) fn columns() -> Vec<ResultColumn> {
-        let column = |name: &str, unit, help: &str| ResultColumn { name: name.to_owned(), unit, help: help.to_owned() };
+        let column = ResultColumn::new;
         vec![
             column("change", Unit::Plain, "How it changed."),
             column("about", Unit::Plain, "What is compared."),

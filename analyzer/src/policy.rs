@@ -1,6 +1,5 @@
 //! `lookback policy`: what policies would have done to archived flows, and policies that allow just what was seen.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -16,12 +15,13 @@ use lookback_policy::suggest::{self, suggest};
 use lookback_policy::{Limits, Policies, Report, Seen};
 use lookback_question::catalogue::{ResultColumn, Unit};
 
-use crate::cli::{self, LineArgs, ScopeArgs, WindowArgs};
+use crate::answer::Answer;
+use crate::cli::{self, LineArgs, WindowArgs};
 use crate::evidence::Evidence;
 use crate::fold::{Folded, Window, fold};
 use crate::read::Options;
 use crate::render::{self, Format, write_evidence};
-use crate::session::{Asking, Outcome};
+use crate::session::Outcome;
 
 /// What no policy can be judged by.
 const NOTES: &str = "An access is who reached whom by which port, or one request; its flows are observations of it. These policies are taken for all that there are. ICMP errors and neighbour discovery pass whatever policies say, and so does what a node sends to its own pods.";
@@ -60,10 +60,7 @@ pub(crate) fn write(args: &cli::PolicySuggest) -> Result<Outcome> {
         for remark in suggestion.remarks.iter().cloned().chain(untold(&seen.untold)) {
             writeln!(stderr, "left out: {}", render::terminal(&remark))?;
         }
-        let scope = everything(&args.window);
-        let asking = asking(&[], &scope);
-        let nothing = RecordBatch::new_empty(arrow::datatypes::Schema::empty().into());
-        write_evidence(&asking.answered(nothing, window, evidence), &mut stderr)?;
+        write_evidence(&Answer::without_rows(window, evidence, NOTES), &mut stderr)?;
     }
     Ok(Outcome::Answered)
 }
@@ -83,9 +80,12 @@ pub(crate) fn test(args: &cli::PolicyTest) -> Result<Outcome> {
     let columns = if args.rules { rule_columns() } else { flow_columns() };
     let rows = if args.rules { by_rule(&report)? } else { by_flow(&report, args.all, args.limit)? };
     let summary = summary(&report, &seen);
-    let scope = everything(&args.window);
-    let mut answer = asking(&columns, &scope).answered(rows, window, evidence);
-    answer.notes = format!("{summary} {NOTES}");
+    let answer = Answer {
+        title: "What the policies decide".to_owned(),
+        columns: Answer::units(&rows, &columns),
+        rows,
+        ..Answer::without_rows(window, evidence, &format!("{summary} {NOTES}"))
+    };
     let mut stdout = BufWriter::new(io::stdout().lock());
     render::write(&answer, args.output.output, args.output.raw, &mut stdout)?;
     stdout.flush()?;
@@ -97,25 +97,6 @@ pub(crate) fn test(args: &cli::PolicyTest) -> Result<Outcome> {
         write_evidence(&answer, &mut stderr)?;
     }
     Ok(if report.is_clean() { Outcome::Answered } else { Outcome::Empty })
-}
-
-/// Policies are judged over everything in the window: a scope would hide flows that a rule is for.
-fn everything(window: &WindowArgs) -> ScopeArgs {
-    ScopeArgs { window: window.clone(), namespace: None, service: None, filter: None }
-}
-
-fn asking<'a>(columns: &'a [ResultColumn], scope: &'a ScopeArgs) -> Asking<'a> {
-    Asking {
-        title: "What the policies decide",
-        sql: "",
-        origin: "",
-        parameters: BTreeMap::new(),
-        columns,
-        notes: NOTES,
-        needs: None,
-        scope,
-        default_last: None,
-    }
 }
 
 /// A file, or the YAML files of a folder.
@@ -200,11 +181,8 @@ fn summary(report: &Report<'_>, seen: &Seen) -> String {
     text
 }
 
-fn column(name: &str, unit: Unit, help: &str) -> ResultColumn {
-    ResultColumn { name: name.to_owned(), unit, help: help.to_owned() }
-}
-
 fn flow_columns() -> Vec<ResultColumn> {
+    let column = ResultColumn::new;
     vec![
         column("decision", Unit::Plain, "newly denied, newly allowed, not known, still denied, or allowed."),
         column("client", Unit::Plain, "Who reached out."),
@@ -266,6 +244,7 @@ fn by_flow(report: &Report<'_>, all: bool, limit: u64) -> Result<RecordBatch> {
 }
 
 fn rule_columns() -> Vec<ResultColumn> {
+    let column = ResultColumn::new;
     vec![
         column("rule", Unit::Plain, "Policy and place of the rule in it."),
         column(

@@ -109,6 +109,44 @@ struct Item {
     ports: Option<Vec<KubernetesPort>>,
 }
 
+/// A field, and whether it is there.
+type Field = (&'static str, bool);
+
+impl Item {
+    /// Fields that say from whom, as Cilium has them.
+    fn from_fields(&self) -> [Field; 7] {
+        [
+            ("fromEndpoints", self.from_endpoints.is_some()),
+            ("fromEntities", self.from_entities.is_some()),
+            ("fromCIDR", self.from_cidr.is_some()),
+            ("fromCIDRSet", self.from_cidr_set.is_some()),
+            ("fromRequires", self.from_requires.is_some()),
+            ("fromNodes", self.from_nodes.is_some()),
+            ("fromGroups", self.from_groups.is_some()),
+        ]
+    }
+
+    /// Fields that say to whom, as Cilium has them.
+    fn to_fields(&self) -> [Field; 9] {
+        [
+            ("toEndpoints", self.to_endpoints.is_some()),
+            ("toEntities", self.to_entities.is_some()),
+            ("toCIDR", self.to_cidr.is_some()),
+            ("toCIDRSet", self.to_cidr_set.is_some()),
+            ("toFQDNs", self.to_fqdns.is_some()),
+            ("toRequires", self.to_requires.is_some()),
+            ("toNodes", self.to_nodes.is_some()),
+            ("toServices", self.to_services.is_some()),
+            ("toGroups", self.to_groups.is_some()),
+        ]
+    }
+
+    /// Fields that Kubernetes alone has.
+    fn of_kubernetes(&self) -> [Field; 3] {
+        [("from", self.from.is_some()), ("to", self.to.is_some()), ("ports", self.ports.is_some())]
+    }
+}
+
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct LabelSelector {
@@ -316,7 +354,7 @@ fn namespace_prefix() -> String {
 }
 
 /// The first of some fields that is there and is not of this kind.
-fn foreign(fields: &[(&'static str, bool)], place: &str, kind: &str) -> Result<(), Wrong> {
+fn foreign(fields: &[Field], place: &str, kind: &str) -> Result<(), Wrong> {
     match fields.iter().find(|(_, is_there)| *is_there) {
         Some((name, _)) => Err((format!("{place}.{name}"), format!("is no field of a {kind}"))),
         None => Ok(()),

@@ -223,6 +223,13 @@ pub struct ResultColumn {
     pub help: String,
 }
 
+impl ResultColumn {
+    #[must_use]
+    pub fn new(name: &str, unit: Unit, help: &str) -> Self {
+        Self { name: name.to_owned(), unit, help: help.to_owned() }
+    }
+}
+
 /// Unit of a column, which decides how it is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -56,32 +56,15 @@ pub(super) fn policy(name: &str, namespace: Option<&str>, place: &str, spec: Spe
     Ok(Policy { name: name.to_owned(), subject, rules, closes })
 }
 
+/// Peers that flows do not tell about.
+const UNTOLD: [&str; 5] = ["fromNodes", "toNodes", "toServices", "fromGroups", "toGroups"];
+
 /// `None`: it allows nothing, and is there to close the way.
 fn rule(way: Way, denies: bool, place: String, item: &Item, namespace: Option<&str>) -> Result<Option<Rule>, Wrong> {
-    let kubernetes = [("from", item.from.is_some()), ("to", item.to.is_some()), ("ports", item.ports.is_some())];
-    foreign(&kubernetes, &place, "CiliumNetworkPolicy (is it a NetworkPolicy?)")?;
-    let from = [
-        ("fromEndpoints", item.from_endpoints.is_some()),
-        ("fromEntities", item.from_entities.is_some()),
-        ("fromCIDR", item.from_cidr.is_some()),
-        ("fromCIDRSet", item.from_cidr_set.is_some()),
-        ("fromRequires", item.from_requires.is_some()),
-        ("fromNodes", item.from_nodes.is_some()),
-        ("fromGroups", item.from_groups.is_some()),
-    ];
-    let to = [
-        ("toEndpoints", item.to_endpoints.is_some()),
-        ("toEntities", item.to_entities.is_some()),
-        ("toCIDR", item.to_cidr.is_some()),
-        ("toCIDRSet", item.to_cidr_set.is_some()),
-        ("toFQDNs", item.to_fqdns.is_some()),
-        ("toRequires", item.to_requires.is_some()),
-        ("toNodes", item.to_nodes.is_some()),
-        ("toServices", item.to_services.is_some()),
-        ("toGroups", item.to_groups.is_some()),
-    ];
+    foreign(&item.of_kubernetes(), &place, "CiliumNetworkPolicy (is it a NetworkPolicy?)")?;
+    let (from, to) = (item.from_fields(), item.to_fields());
     let (own, others) = if way == Way::Ingress { (&from[..], &to[..]) } else { (&to[..], &from[..]) };
-    foreign(others, &place, if way == Way::Ingress { "ingress rule" } else { "egress rule" })?;
+    foreign(others, &place, if way == Way::Ingress { "rule for ingress" } else { "rule for egress" })?;
     let says_who = own.iter().any(|(_, is_there)| *is_there);
     let mut peers = Vec::new();
     for (at, labels) in item.from_endpoints.iter().chain(&item.to_endpoints).flatten().enumerate() {
@@ -108,14 +91,8 @@ fn rule(way: Way, denies: bool, place: String, item: &Item, namespace: Option<&s
     for name in item.to_fqdns.iter().flatten() {
         peers.push(Peer::Name(pattern(name, &place)?));
     }
-    let untold = [
-        ("fromNodes", item.from_nodes.is_some()),
-        ("toNodes", item.to_nodes.is_some()),
-        ("toServices", item.to_services.is_some()),
-        ("fromGroups", item.from_groups.is_some()),
-        ("toGroups", item.to_groups.is_some()),
-    ];
-    peers.extend(untold.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| Peer::Untold(name)));
+    let untold = own.iter().filter(|(name, is_there)| *is_there && UNTOLD.contains(name));
+    peers.extend(untold.map(|(name, _)| Peer::Untold(name)));
     let ports = ports(item, &place)?;
     if !says_who && ports.rules.is_empty() && ports.icmp.is_empty() {
         return Ok(None);

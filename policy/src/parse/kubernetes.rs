@@ -43,32 +43,15 @@ pub(super) fn policy(name: &str, namespace: &str, place: &str, spec: Spec) -> Re
 }
 
 fn rule(way: Way, place: String, item: &Item, namespace: &str) -> Result<Rule, Wrong> {
-    let cilium = [
-        ("fromEndpoints", item.from_endpoints.is_some()),
-        ("fromEntities", item.from_entities.is_some()),
-        ("fromCIDR", item.from_cidr.is_some()),
-        ("fromCIDRSet", item.from_cidr_set.is_some()),
-        ("fromRequires", item.from_requires.is_some()),
-        ("fromNodes", item.from_nodes.is_some()),
-        ("fromGroups", item.from_groups.is_some()),
-        ("toEndpoints", item.to_endpoints.is_some()),
-        ("toEntities", item.to_entities.is_some()),
-        ("toCIDR", item.to_cidr.is_some()),
-        ("toCIDRSet", item.to_cidr_set.is_some()),
-        ("toFQDNs", item.to_fqdns.is_some()),
-        ("toRequires", item.to_requires.is_some()),
-        ("toNodes", item.to_nodes.is_some()),
-        ("toServices", item.to_services.is_some()),
-        ("toGroups", item.to_groups.is_some()),
+    let also = [
         ("toPorts", item.to_ports.is_some()),
         ("icmps", item.icmps.is_some()),
         ("authentication", item.authentication.is_some()),
-        (
-            if way == Way::Ingress { "to" } else { "from" },
-            if way == Way::Ingress { item.to.is_some() } else { item.from.is_some() },
-        ),
     ];
-    foreign(&cilium, &place, "NetworkPolicy (is it a CiliumNetworkPolicy?)")?;
+    let cilium = item.from_fields().into_iter().chain(item.to_fields()).chain(also);
+    foreign(&cilium.collect::<Vec<_>>(), &place, "NetworkPolicy (is it a CiliumNetworkPolicy?)")?;
+    let [from, to, _] = item.of_kubernetes();
+    foreign(&[if way == Way::Ingress { to } else { from }], &place, "rule for this direction")?;
     let own = if way == Way::Ingress { &item.from } else { &item.to };
     // No list and an empty one are everyone.
     let peers = match own.as_deref() {

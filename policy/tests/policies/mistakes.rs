@@ -18,7 +18,7 @@ fn mistakes_have_a_place() {
             "ingress: [{fromEntities: [wrold]}]",
             vec!["default/x: spec.ingress[0]", "\"wrold\" is no entity", "world-ipv4"],
         ),
-        ("ingress: [{toCIDR: [1.1.1.1/8]}]", vec!["spec.ingress[0].toCIDR", "is no field of a ingress rule"]),
+        ("ingress: [{toCIDR: [1.1.1.1/8]}]", vec!["spec.ingress[0].toCIDR", "is no field of a rule for ingress"]),
         ("egress: [{toCIDR: [1.1.1.1/33]}]", vec!["spec.egress[0]", "1.1.1.1/33", "no address range"]),
         ("egress: [{toFQDNs: [{}]}]", vec!["matchName or matchPattern"]),
         (
