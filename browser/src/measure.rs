@@ -93,8 +93,6 @@ pub struct Measured {
     pub frames: Vec<Duration>,
     /// From each key to the frame with the row that it leads to, the shortest first.
     pub rows: Vec<Duration>,
-    /// From the start until all rows were in order.
-    pub all_rows: Option<Duration>,
 }
 
 /// Drives keys over the inputs as they are known by these names.
@@ -149,8 +147,7 @@ pub fn measure(found: Found, names: Vec<String>) -> io::Result<Measured> {
     }
     frames.sort_unstable();
     rows.sort_unstable();
-    let all = browser.until(begun + Duration::from_mins(10), |state| state.progress.is_done)?;
-    Ok(Measured { first_screen, frames, rows, all_rows: all.then(|| begun.elapsed()) })
+    Ok(Measured { first_screen, frames, rows })
 }
 
 /// The value that so many hundredths of some sorted ones do not exceed; none of none.
