@@ -183,18 +183,15 @@ impl Checking {
 
     /// Compares an archive's files with the record of its imports.
     fn hashes(&mut self, archive: &Archive) -> Result<()> {
-        let imports = match Journal::new(&archive.root).imports() {
-            Ok(imports) => imports,
+        let files = match Journal::new(&archive.root).files() {
+            Ok(files) => files,
             Err(error) => {
                 self.find("broken-record", error.to_string());
                 return Ok(());
             }
         };
-        let known: BTreeMap<PathBuf, ImportedFile> = imports
-            .into_iter()
-            .flat_map(|import| import.files)
-            .map(|file| (archive.root.join(&file.path), file))
-            .collect();
+        let known: BTreeMap<PathBuf, ImportedFile> =
+            files.into_iter().map(|file| (archive.root.join(&file.path), file)).collect();
         let hashed: Vec<(PathBuf, io::Result<String>)> =
             archive.all_files()?.into_par_iter().map(|path| (path.clone(), file_sha256(&path))).collect();
         let staged: HashSet<PathBuf> = known.values().map(|file| archive.root.join(&file.staged)).collect();

@@ -90,6 +90,13 @@ pub(crate) enum Command {
 pub(crate) enum ArchiveCommand {
     /// Rows, bytes and time covered: in all, by node, by day, by column
     Stats(Stats),
+    /// Merge small files of the same hour and node
+    ///
+    /// Imports that come often leave many small files. Whoever reads meanwhile sees the old files or the new one, never both. Exits with
+    /// 1 when a file was left alone because it is not as it was imported.
+    Compact(Compact),
+    /// Let old hours go, by age or by the archive's size
+    Expire(Expire),
 }
 
 #[derive(Debug, Subcommand)]
@@ -479,6 +486,44 @@ pub(crate) struct Diff {
     pub lines: LineArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    /// The archive's folder
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// Files below this size are merged, into files of about this size
+    #[arg(long, value_name = "SIZE", default_value = "128MiB")]
+    pub target: String,
+    /// How long what was merged is kept for readers that had listed it before
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub grace: String,
+    /// Tell what would be merged, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Expire {
+    /// The archive's folder
+    #[arg(value_name = "ARCHIVE")]
+    pub archive: PathBuf,
+    /// Hours that ended longer ago than this go: 90d, 12h
+    #[arg(long, value_name = "DURATION")]
+    pub older_than: Option<String>,
+    /// The oldest hours go until no more than this is left: 500GiB
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<String>,
+    /// What durations count back from
+    #[arg(long, value_name = "END", default_value = "now")]
+    pub relative_to: RelativeTo,
+    /// How long what went is kept for readers that had listed it before; 0s frees the room at once
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub grace: String,
+    /// Tell what would go, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

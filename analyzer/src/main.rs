@@ -25,6 +25,7 @@ mod server;
 mod session;
 mod sql;
 mod stats;
+mod upkeep;
 mod verify;
 
 use std::io;
@@ -80,6 +81,8 @@ fn run() -> Result<Outcome> {
         Command::Policy(PolicyCommand::Test(args)) => policy::test(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Archive(ArchiveCommand::Stats(args)) => stats::run(&args),
+        Command::Archive(ArchiveCommand::Compact(args)) => upkeep::compact(&args),
+        Command::Archive(ArchiveCommand::Expire(args)) => upkeep::expire(&args),
     }
 }
 

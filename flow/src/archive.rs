@@ -4,23 +4,29 @@
 //! ARCHIVE/flows/date=2026-03-01/hour=10/node-a-20260301T100000Z-00000001.parquet
 //! ARCHIVE/imports/00000001.json     what was imported, from where, and the hash of every file made
 //! ARCHIVE/importing/                files that no import has committed yet
+//! ARCHIVE/replaced/                 files that were merged or have expired, for readers that still know them
 //! ```
 //!
 //! Promises:
 //! 1. A file under `flows/` is whole, and its rows stand in the order of their time.
 //! 2. An import is there whole or not at all, whenever it is killed (see [`journal`]).
 //! 3. A log that was imported is not imported again; of one that has grown, only what is new.
-//! 4. No text from a log becomes a path but for the letters, digits, `.`, `_` and `-` of a node's name.
+//! 4. Files are merged ([`compact`]) and expire ([`expire`]) without a moment at which a reader misses a flow or finds one twice.
+//! 5. No text from a log becomes a path but for the letters, digits, `.`, `_` and `-` of a node's name.
 
+pub mod compact;
 pub mod content;
 pub mod disorder;
+pub mod expire;
 pub mod journal;
 pub mod layout;
 mod limits;
 pub mod merge;
+pub mod replaced;
 mod runs;
 mod writer;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,6 +48,10 @@ pub enum ArchiveError {
     Journal { path: PathBuf, error: serde_json::Error },
     #[error("{path}: another import is writing to this archive", path = .0.display())]
     Locked(PathBuf),
+    #[error("{path}: the archive changes faster than it can be looked at", path = .0.display())]
+    Restless(PathBuf),
+    #[error("{path}: {why}; it is left as it is", path = path.display())]
+    Suspect { path: PathBuf, why: String },
     #[error("{path}: there are other files in this folder, and no archive; name an empty folder, or one that is not there", path = .0.display())]
     Foreign(PathBuf),
 }
@@ -58,6 +68,9 @@ impl ArchiveError {
         move |error| Self::Segment { path, error }
     }
 }
+
+/// How often an archive is looked at that changes meanwhile.
+const MOST_LOOKS: usize = 100;
 
 /// A folder that is an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +106,8 @@ impl Archive {
     pub fn hours(&self) -> Result<Vec<Hour>, ArchiveError> {
         let mut hours = layout::hours(&self.root.join(FLOWS))?;
         // What an import has committed, and was killed before it could move, is part of the archive, too.
-        hours.extend(self.committed()?.iter().filter_map(|(_, path)| layout::hour_of(path)));
+        let committed = Journal::new(&self.root).committed()?.unwrap_or_default();
+        hours.extend(committed.files.iter().filter_map(|file| layout::hour_of(Path::new(&file.path))));
         hours.sort_unstable();
         hours.dedup();
         Ok(hours)
@@ -104,11 +118,31 @@ impl Archive {
     /// # Errors
     /// When a folder cannot be read.
     pub fn files(&self, hours: &[Hour]) -> Result<Vec<HourFiles>, ArchiveError> {
-        let committed = self.committed()?;
+        let journal = Journal::new(&self.root);
+        let mut before = journal.state()?;
+        for _ in 0..MOST_LOOKS {
+            let files = self.files_now(&journal, hours)?;
+            let after = journal.state()?;
+            if before == after {
+                return Ok(files);
+            }
+            // The archive changed while it was looked at.
+            before = after;
+        }
+        Err(ArchiveError::Restless(self.root.clone()))
+    }
+
+    fn files_now(&self, journal: &Journal, hours: &[Hour]) -> Result<Vec<HourFiles>, ArchiveError> {
+        let import = journal.committed()?.unwrap_or_default();
+        let of_import: HashSet<PathBuf> = import.files.iter().map(|file| self.root.join(&file.path)).collect();
+        let removed: HashSet<PathBuf> = import.removes.iter().map(|path| self.root.join(path)).collect();
         let of_hour = |hour: &Hour| {
             let mut files = layout::files(&self.root.join(FLOWS), *hour)?;
-            let staged = committed.iter().filter(|(_, path)| layout::hour_of(path) == Some(*hour));
-            files.extend(staged.map(|(staged, _)| staged.clone()));
+            files.retain(|path| !of_import.contains(path) && !removed.contains(path));
+            let own = import.files.iter().filter(|file| layout::hour_of(Path::new(&file.path)) == Some(*hour));
+            // Wherever the one who commits has got to.
+            let place = own.map(|file| [&file.staged, &file.path].map(|path| self.root.join(path)));
+            files.extend(place.filter_map(|places| places.into_iter().find(|path| path.exists())));
             Ok(HourFiles { hour: *hour, files })
         };
         hours.iter().map(of_hour).collect()
@@ -120,12 +154,5 @@ impl Archive {
     /// When a folder cannot be read.
     pub fn all_files(&self) -> Result<Vec<PathBuf>, ArchiveError> {
         Ok(self.files(&self.hours()?)?.into_iter().flat_map(|hour| hour.files).collect())
-    }
-
-    /// Files that are committed but not moved yet: where they are, and where they belong.
-    fn committed(&self) -> Result<Vec<(PathBuf, PathBuf)>, ArchiveError> {
-        let Some(import) = Journal::new(&self.root).committed()? else { return Ok(Vec::new()) };
-        let both = import.files.iter().map(|file| (self.root.join(&file.staged), PathBuf::from(&file.path)));
-        Ok(both.filter(|(staged, _)| staged.exists()).collect())
     }
 }

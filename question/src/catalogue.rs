@@ -144,6 +144,7 @@ pub const RESERVED: &[&str] = &[
     "output",
     "queries",
     "quiet",
+    "filter",
     "raw",
     "rejects",
     "relative_to",

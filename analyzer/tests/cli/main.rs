@@ -15,6 +15,7 @@ mod policy;
 mod replay;
 mod report;
 mod scope;
+mod upkeep;
 mod windows;
 
 use std::ffi::OsStr;

@@ -3,19 +3,21 @@
 //! 1. Files are written to `importing/`, each to its end and to disk.
 //! 2. The record, which names them and where they belong, is written there as `commit.json`. With its renaming the
 //!    import is done: it does not depend on what happens next.
-//! 3. The files are moved to `flows/`, then the record to `imports/`.
+//! 3. The files are moved to `flows/`, those that they replace from there to `replaced/`, then the record to `imports/`.
 //!
 //! Whoever comes next clears away what was written before 2, and carries out 3 where it was cut short. Readers count a
-//! committed file as part of the archive wherever it stands.
+//! committed file as part of the archive wherever it stands, and a replaced one no more (see [`replaced`](super::replaced)).
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::ArchiveError;
 use super::content::Content;
+use super::layout::FLOWS;
+use super::{ArchiveError, replaced};
 use crate::segment::Origin;
 
 /// The folder of the records.
@@ -37,6 +39,9 @@ pub struct Import {
     pub at: String,
     pub inputs: Vec<ImportedInput>,
     pub files: Vec<ImportedFile>,
+    /// Files that are no part of the archive any more: merged into those above, or expired. Paths from the archive's root.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
 }
 
 /// A log that was imported, or what was new in it.
@@ -158,6 +163,9 @@ impl Journal {
             fs::rename(&staged, &path).map_err(ArchiveError::io(&path))?;
             sync(folder)?;
         }
+        for path in &import.removes {
+            replaced::put_away(&self.root, Path::new(path))?;
+        }
         let imports = self.root.join(IMPORTS);
         fs::create_dir_all(&imports).map_err(ArchiveError::io(&imports))?;
         let number = self.records()?.last().map_or(1, |(number, _)| number + 1);
@@ -165,6 +173,23 @@ impl Journal {
         fs::rename(self.commit_path(), &record).map_err(ArchiveError::io(&record))?;
         sync(&imports)?;
         sync(&self.importing())
+    }
+
+    /// The number of the last record, and whether a commit is being carried out: what changes when the archive does.
+    pub(super) fn state(&self) -> Result<(u64, bool), ArchiveError> {
+        let is_committing = self.commit_path().exists();
+        Ok((self.records()?.last().map_or(0, |(number, _)| *number), is_committing))
+    }
+
+    /// Files that the archive has, by the records: made, and not replaced or expired since.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn files(&self) -> Result<Vec<ImportedFile>, ArchiveError> {
+        let imports = self.imports()?;
+        let removed: HashSet<String> = imports.iter().flat_map(|import| import.removes.iter().cloned()).collect();
+        let files = imports.into_iter().flat_map(|import| import.files);
+        Ok(files.filter(|file| !removed.contains(&file.path)).collect())
     }
 
     /// The records by number.
@@ -205,7 +230,8 @@ fn read(path: &Path) -> Result<Option<Import>, ArchiveError> {
         serde_json::from_slice(&text).map_err(|error| ArchiveError::Journal { path: path.to_owned(), error })?;
     // A record decides where files are moved to: none leads out of the archive.
     let inside = |path: &str| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-    if import.files.iter().all(|file| inside(&file.path) && inside(&file.staged)) {
+    let removes_files = import.removes.iter().all(|path| inside(path) && Path::new(path).starts_with(FLOWS));
+    if removes_files && import.files.iter().all(|file| inside(&file.path) && inside(&file.staged)) {
         return Ok(Some(import));
     }
     let error = <serde_json::Error as serde::de::Error>::custom("a path in it leads out of the archive");
@@ -213,6 +239,6 @@ fn read(path: &Path) -> Result<Option<Import>, ArchiveError> {
 }
 
 /// Makes the names in a folder last.
-fn sync(folder: &Path) -> Result<(), ArchiveError> {
+pub(super) fn sync(folder: &Path) -> Result<(), ArchiveError> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(ArchiveError::io(folder))
 }

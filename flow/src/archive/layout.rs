@@ -97,10 +97,25 @@ pub fn file_name(node: &str, start: Option<i64>, sequence: u64) -> String {
 /// The node that a file's name tells, as far as it is part of it.
 #[must_use]
 pub fn node_of(file: &Path) -> Option<String> {
+    parts(file).filter(|(node, start, _)| *node != MIXED && *start != "untimed").map(|(node, ..)| node.to_owned())
+}
+
+/// What the names of all files begin with that belong together.
+pub(super) fn name_of(file: &Path) -> Option<String> {
+    parts(file).map(|(node, ..)| node.to_owned())
+}
+
+/// The number of a file.
+pub(super) fn sequence_of(file: &Path) -> Option<u64> {
+    parts(file).and_then(|(.., sequence)| sequence.parse().ok())
+}
+
+/// Node, beginning and number, as they stand in a name of ours.
+fn parts(file: &Path) -> Option<(&str, &str, &str)> {
     let mut parts = file.file_stem()?.to_str()?.rsplitn(3, '-');
     let (sequence, start, node) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_ours = sequence.len() >= 8 && sequence.bytes().all(|b| b.is_ascii_digit()) && start != "untimed";
-    (is_ours && node != MIXED).then(|| node.to_owned())
+    let is_ours = sequence.len() >= 8 && sequence.bytes().all(|b| b.is_ascii_digit());
+    is_ours.then_some((node, start, sequence))
 }
 
 /// A node's name as part of a file's: nothing of it can lead elsewhere, hide the file or look like a flag.

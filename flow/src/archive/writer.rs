@@ -247,6 +247,7 @@ impl ArchiveWriter {
             at: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
             inputs: std::mem::take(&mut self.inputs),
             files: std::mem::take(&mut self.files),
+            removes: Vec::new(),
         };
         self.journal.commit(&import)?;
         self.done.rows += import.files.iter().map(|file| file.rows).sum::<u64>();

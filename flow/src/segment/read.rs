@@ -20,6 +20,7 @@ use super::filter::{RowTest, row_filter};
 use super::layout::{UUID, UUID_TEXT, join, known};
 use super::prune::{Pruner, is_numbered};
 use super::{SegmentError, SegmentInfo, Wanted};
+use crate::archive::replaced;
 use crate::dictionary::{is_of_texts, numbered_field, numbered_items, numbered_lists};
 use crate::guard::guarded;
 use crate::rows::Projection;
@@ -70,7 +71,7 @@ impl SegmentFile {
     /// # Errors
     /// When the file cannot be opened, is not Parquet, or holds no flows.
     pub fn open(path: &Path) -> Result<Self, SegmentError> {
-        let file = File::open(path)?;
+        let file = replaced::open(path)?;
         guarded(|| Self::footer(file)).map_err(SegmentError::Broken)?
     }
 
@@ -150,7 +151,7 @@ impl SegmentFile {
         wanted: &Wanted,
         reading: Reading,
     ) -> Result<SegmentReader, SegmentError> {
-        let file = File::open(path)?;
+        let file = replaced::open(path)?;
         guarded(|| self.reader(&file, projection, wanted, reading)).map_err(SegmentError::Broken)?
     }
 
