@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
+use lookback_flow::archive::compact::compact;
 use lookback_flow::archive::journal::{ImportedInput, Journal};
 use lookback_flow::archive::layout::hour_of;
 use lookback_flow::archive::merge::write_lines;
@@ -236,6 +237,54 @@ fn what_is_committed_is_there_wherever_its_files_are() {
         assert!(files(folder.path()).iter().all(|path| path.starts_with(folder.path().join("flows"))));
         assert_eq!(fs::read_dir(folder.path().join("importing")).unwrap().count(), 1, "the lock alone");
         assert_eq!(Journal::new(folder.path()).imports().unwrap().len(), 2);
+    }
+}
+
+/// Puts a merge back to where it was after its commit: the new file moved or not, so many old ones put away.
+fn unmerge(root: &Path, is_moved: bool, away: usize) {
+    let imports = root.join("imports");
+    let record = fs::read_dir(&imports).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let import = Journal::new(root).imports().unwrap().pop().unwrap();
+    let [file] = import.files.as_slice() else { panic!("a merge makes one file") };
+    if !is_moved {
+        fs::rename(root.join(&file.path), root.join(&file.staged)).unwrap();
+    }
+    for path in import.removes.iter().skip(away) {
+        let inside = Path::new(path).strip_prefix("flows").unwrap();
+        fs::rename(root.join("replaced").join(inside), root.join(path)).unwrap();
+    }
+    fs::rename(record, root.join("importing/commit.json")).unwrap();
+}
+
+#[test]
+fn a_merge_is_whole_wherever_it_is_stopped() {
+    // Many lines of the same few times, in files of one node and hour.
+    let lines: Vec<String> = (0..90).map(|n| flow(1, i64::try_from(n % 7).unwrap(), n)).collect();
+    let of_imports = |folder: &Path| lines.chunks(30).for_each(|lines| import(folder, lines, 30));
+    for (is_moved, away) in [(false, 0), (true, 0), (true, 1), (true, 3)] {
+        let folder = tempfile::tempdir().unwrap();
+        of_imports(folder.path());
+        let before = export(folder.path());
+        let archive = Archive::at(folder.path()).unwrap();
+        let listed = files(folder.path());
+        let compacted = compact(&archive, 1 << 30, |_| ()).unwrap();
+        assert_eq!((compacted.files, compacted.rows, compacted.left.len()), ((3, 1), 90, 0));
+        assert_eq!(export(folder.path()), before, "also among lines of the same time");
+        assert_eq!(files(folder.path()).len(), 1);
+        // Whoever had listed the files before finds them.
+        let rows: u64 = listed.iter().map(|path| SegmentFile::open(path).unwrap().rows).sum();
+        assert_eq!(rows, 90);
+        unmerge(folder.path(), is_moved, away);
+        assert_eq!(export(folder.path()), before, "{is_moved} {away}");
+        drop(ArchiveWriter::open(folder.path()).unwrap());
+        assert_eq!(export(folder.path()), before);
+        assert_eq!(files(folder.path()).len(), 1);
+        let info = SegmentFile::open(&files(folder.path())[0]).unwrap().info;
+        assert_eq!(info.origins.len(), 1, "logs of one name and no hash are one");
+        // The numbers of files go on.
+        import(folder.path(), &[flow(1, 50, 99)], 1);
+        assert_eq!(files(folder.path()).len(), 2);
+        assert_eq!(export(folder.path()).len(), 91);
     }
 }
 
