@@ -233,9 +233,10 @@ fn reserved_identity(flow: &Flow<'_>, end: &End) -> String {
 /// The value of the first label that names an application.
 fn app(flow: &Flow<'_>, end: &End) -> String {
     let labels = flow.texts(end.labels);
-    let app = labels.iter().filter_map(|label| label.strip_prefix("k8s:")?.split_once('=')).find(|(key, value)| {
-        matches!(*key, "app.kubernetes.io/name" | "k8s-app" | "app") && !value.is_empty()
-    });
+    let app = labels
+        .iter()
+        .filter_map(|label| label.strip_prefix("k8s:")?.split_once('='))
+        .find(|(key, value)| matches!(*key, "app.kubernetes.io/name" | "k8s-app" | "app") && !value.is_empty());
     app.map(|(_, value)| value.to_owned()).unwrap_or_default()
 }
 

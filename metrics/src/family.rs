@@ -87,7 +87,9 @@ impl Family {
             let number = |text: &u32| usize::try_from(*text).ok().and_then(|at| numbers.get(at).copied().flatten());
             let mine = key.iter().map(number).collect::<Option<_>>().map_or(NONE, |key| self.number_of(key));
             let left_out = match (&mut self.points, &other.points) {
-                (Store::Counts(into), Store::Counts(from)) => merge(into.get_mut(mine), from.get(*theirs), room, |p| p.total),
+                (Store::Counts(into), Store::Counts(from)) => {
+                    merge(into.get_mut(mine), from.get(*theirs), room, |p| p.total)
+                }
                 (Store::Histograms(into), Store::Histograms(from)) => {
                     merge(into.get_mut(mine), from.get(*theirs), room, Histogram::total)
                 }
@@ -107,15 +109,23 @@ impl Family {
 
     /// Texts of the labels and number of each series that counted something, sorted by the texts.
     pub(crate) fn sorted<'a>(&self, texts: &'a Texts) -> Vec<(Vec<&'a str>, usize)> {
-        let has_points = |number: usize| match &self.points {
-            Store::Counts(points) => points.get(number).is_some_and(|points| points.steps() > 0),
-            Store::Histograms(points) => points.get(number).is_some_and(|points| points.steps() > 0),
-        };
-        let counted = self.series.iter().filter(|(_, number)| has_points(**number));
-        let mut all: Vec<_> =
-            counted.map(|(key, number)| (key.iter().map(|text| texts.text(*text)).collect(), *number)).collect();
+        let counted = self.series.iter().filter(|(_, number)| self.has_points(**number));
+        let texts_of = |key: &[u32]| key.iter().map(|text| texts.text(*text)).collect();
+        let mut all: Vec<_> = counted.map(|(key, number)| (texts_of(key), *number)).collect();
         all.sort_unstable();
         all
+    }
+
+    /// How many series counted something.
+    pub(crate) fn counted(&self) -> usize {
+        (0..self.series.len()).filter(|number| self.has_points(*number)).count()
+    }
+
+    fn has_points(&self, number: usize) -> bool {
+        match &self.points {
+            Store::Counts(points) => points.get(number).is_some_and(|points| points.steps() > 0),
+            Store::Histograms(points) => points.get(number).is_some_and(|points| points.steps() > 0),
+        }
     }
 }
 

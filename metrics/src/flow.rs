@@ -1,6 +1,6 @@
 //! One flow, as the handlers and contexts read it.
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::view::View;
 

@@ -98,12 +98,9 @@ pub(crate) static HANDLERS: &[Handler] = &[
         name: "dns",
         options: &["query", "ignoreAAAA"],
         metrics: &[
-            Spec::new("dns_queries_total", "DNS queries.", &["rcode", "qtypes", "ips_returned"])
-                .or("query"),
-            Spec::new("dns_responses_total", "DNS answers.", &["rcode", "qtypes", "ips_returned"])
-                .or("query"),
-            Spec::new("dns_response_types_total", "Record types in DNS answers.", &["type", "qtypes"])
-                .or("query"),
+            Spec::new("dns_queries_total", "DNS queries.", &["rcode", "qtypes", "ips_returned"]).or("query"),
+            Spec::new("dns_responses_total", "DNS answers.", &["rcode", "qtypes", "ips_returned"]).or("query"),
+            Spec::new("dns_response_types_total", "Record types in DNS answers.", &["type", "qtypes"]).or("query"),
         ],
         gate: Gate { column: "l7_protocol", values: &["dns"] },
         columns: &["verdict", "is_reply", "dns_rcode", "dns_qtypes", "dns_ips", "dns_rrtypes"],
@@ -139,8 +136,7 @@ pub(crate) static HANDLERS: &[Handler] = &[
         name: "flows-to-world",
         options: &["any-drop", "port", "syn-only"],
         metrics: &[
-            Spec::new("flows_to_world_total", "Flows to outside the cluster.", &["protocol", "verdict"])
-                .or("port"),
+            Spec::new("flows_to_world_total", "Flows to outside the cluster.", &["protocol", "verdict"]).or("port")
         ],
         gate: Gate { column: "l4_protocol", values: &[] },
         columns: with_protocol!["destination_labels", "verdict", "drop_reason_desc", "is_reply"],
@@ -153,12 +149,12 @@ pub(crate) static HANDLERS: &[Handler] = &[
         options: &[EXEMPLARS],
         metrics: &[
             Spec::new("http_requests_total", "HTTP requests.", &["method", "protocol", "reporter"]),
+            Spec::new("http_responses_total", "HTTP responses.", &["method", "protocol", "status", "reporter"]),
             Spec::new(
-                "http_responses_total",
-                "HTTP responses.",
-                &["method", "protocol", "status", "reporter"],
+                "http_request_duration_seconds",
+                "Time from HTTP request to response, in seconds.",
+                &["method", "reporter"],
             ),
-            Spec::new("http_request_duration_seconds", "Time from HTTP request to response, in seconds.", &["method", "reporter"]),
         ],
         gate: HTTP,
         columns: &["l7_type", "http_method", "http_protocol", "http_code", "traffic_direction"],
@@ -171,7 +167,11 @@ pub(crate) static HANDLERS: &[Handler] = &[
         options: &[EXEMPLARS],
         metrics: &[
             Spec::new("http_requests_total", "HTTP requests.", &["method", "protocol", "status", "reporter"]),
-            Spec::new("http_request_duration_seconds", "Time from HTTP request to response, in seconds.", &["method", "reporter"]),
+            Spec::new(
+                "http_request_duration_seconds",
+                "Time from HTTP request to response, in seconds.",
+                &["method", "reporter"],
+            ),
         ],
         gate: HTTP,
         columns: &["l7_type", "http_method", "http_protocol", "http_code", "traffic_direction"],
@@ -215,14 +215,7 @@ pub(crate) static HANDLERS: &[Handler] = &[
             &["direction", "match", "action"],
         )],
         gate: FLOW,
-        columns: &[
-            "event_type",
-            "l7_protocol",
-            "policy_match_type",
-            "source_identity",
-            "traffic_direction",
-            "verdict",
-        ],
+        columns: &["event_type", "l7_protocol", "policy_match_type", "source_identity", "traffic_direction", "verdict"],
         swaps: false,
         amount: None,
         count: flows::policy,

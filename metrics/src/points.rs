@@ -1,8 +1,11 @@
 //! What a series counted in each step.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use lookback_flow::escape;
+
+use crate::samples::Repeats;
 
 /// Upper bounds of the buckets, in nanoseconds and as they are written: those that Prometheus's client has by default.
 pub(crate) const BUCKETS: [(u64, &str); 11] = [
@@ -65,6 +68,9 @@ pub(crate) trait Point: Clone + Default {
 
     /// Adds the counts of another; exemplars are the latest of both.
     fn merge(&mut self, other: &Self);
+
+    /// Takes over another's exemplars, or has none.
+    fn show(&mut self, other: Option<&Self>);
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -88,6 +94,10 @@ impl Point for Count {
         if self.exemplar < other.exemplar {
             self.exemplar.clone_from(&other.exemplar);
         }
+    }
+
+    fn show(&mut self, other: Option<&Self>) {
+        self.exemplar = other.and_then(|other| other.exemplar.clone());
     }
 }
 
@@ -129,10 +139,16 @@ impl Point for Histogram {
         self.sum_ns += other.sum_ns;
         if let Some(theirs) = &other.exemplars {
             let mine = self.exemplars.get_or_insert_default();
-            for (mine, theirs) in mine.iter_mut().zip(theirs.iter()).filter(|(mine, theirs)| mine < theirs) {
-                mine.clone_from(theirs);
+            for (mine, theirs) in mine.iter_mut().zip(theirs.iter()) {
+                if *mine < *theirs {
+                    mine.clone_from(theirs);
+                }
             }
         }
+    }
+
+    fn show(&mut self, other: Option<&Self>) {
+        self.exemplars = other.and_then(|other| other.exemplars.clone());
     }
 }
 
@@ -167,6 +183,25 @@ impl<P: Point> Points<P> {
 
     pub(crate) fn steps(&self) -> usize {
         self.others.len() + usize::from(self.now.is_some())
+    }
+
+    /// The steps in which it changed, in order.
+    pub(crate) fn changes(&self) -> Vec<i64> {
+        self.sorted().into_iter().map(|(step, _)| step).collect()
+    }
+
+    /// Gives all samples in order of time: a step, all that was counted until its end, and the exemplars of the step.
+    pub(crate) fn samples(&self, repeats: Repeats, mut each: impl FnMut(i64, &P) -> io::Result<()>) -> io::Result<()> {
+        let mut total = P::default();
+        let points = self.sorted();
+        let mut changes = points.iter();
+        for (step, is_change) in repeats.steps(self.changes()) {
+            let point = is_change.then(|| changes.next()).flatten().map(|(_, point)| *point);
+            point.into_iter().for_each(|point| total.merge(point));
+            total.show(point);
+            each(step, &total)?;
+        }
+        Ok(())
     }
 
     /// The steps and their counts, in order.

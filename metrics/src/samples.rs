@@ -102,7 +102,17 @@ mod tests {
     fn rests_are_drawn_on() {
         assert_eq!(
             steps(&[0, 10], 19, Some(4)),
-            [(-1, false), (0, true), (4, false), (8, false), (9, false), (10, true), (14, false), (18, false), (19, false)]
+            [
+                (-1, false),
+                (0, true),
+                (4, false),
+                (8, false),
+                (9, false),
+                (10, true),
+                (14, false),
+                (18, false),
+                (19, false)
+            ]
         );
         assert_eq!(steps(&[0, 10], 19, None), [(-1, false), (0, true), (9, false), (10, true)]);
     }
