@@ -180,8 +180,8 @@ fn short(given: &str) -> String {
 /// What may have been meant.
 fn hint<'a>(given: &str, known: impl Iterator<Item = &'a str>) -> String {
     let given = short(given).to_lowercase();
-    let close = known.map(|name| (strsim::jaro_winkler(&given, &name.to_lowercase()), name));
-    let best = close.filter(|(likeness, _)| *likeness > 0.8).max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let distances = known.map(|name| (strsim::damerau_levenshtein(&given, &name.to_lowercase()), name));
+    let best = distances.filter(|(distance, name)| *distance <= name.len().div_ceil(3)).min();
     best.map(|(_, name)| format!(" (did you mean {name:?}?)")).unwrap_or_default()
 }
 

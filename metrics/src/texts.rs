@@ -64,8 +64,8 @@ impl Texts {
 fn clean(text: &str) -> String {
     let room = MOST_LABEL_BYTES - CUT.len_utf8();
     // Escapes make a text longer, so that it is cut before, too: a log may hold megabytes in one value.
-    let mut clean =
-        escape::terminal(text.get(..text.floor_char_boundary(MOST_LABEL_BYTES + 1)).unwrap_or(text)).into_owned();
+    let start = text.get(..text.floor_char_boundary(2 * MOST_LABEL_BYTES)).unwrap_or(text);
+    let mut clean = escape::terminal(start).into_owned();
     if clean.len() > MOST_LABEL_BYTES {
         clean.truncate(clean.floor_char_boundary(room));
         clean.push(CUT);
