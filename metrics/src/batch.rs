@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use arrow::array::{Array, AsArray, DictionaryArray, RecordBatch};
+use arrow::array::{Array, AsArray, DictionaryArray, RecordBatch, StructArray};
 use arrow::datatypes::{DataType, Int32Type};
 use lookback_flow::columns::ColumnId;
 use lookback_flow::dictionary::hasher;
@@ -144,7 +144,7 @@ fn write_value(view: &View<'_>, id: ColumnId, row: usize, out: &mut String) {
         return texts.iter().for_each(item);
     }
     let structs = view.structs(id, row);
-    for column in structs.iter().flat_map(|structs| structs.columns()) {
+    for column in structs.iter().flat_map(StructArray::columns) {
         column.as_string_opt::<i32>().into_iter().flatten().for_each(&mut item);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn write(content: &Content<'_>, out: &mut impl Write) -> io::Result<(
         let metric = if metric.is_empty() { Value::Null } else { format!("hubble_{metric}").into() };
         json!({"count": count, "metric": metric, "reason": reason})
     });
-    writeln!(out, "{{\"step\":{step},\"left_out\":{},\"metrics\":[", Value::from_iter(left_out))?;
+    writeln!(out, "{{\"step\":{step},\"left_out\":{},\"metrics\":[", left_out.collect::<Value>())?;
     let families: Vec<_> = content.families.iter().filter(|family| family.counted() > 0).collect();
     for (at, family) in families.iter().enumerate() {
         write_family(content, family, out)?;
@@ -40,11 +40,11 @@ fn write_family(content: &Content<'_>, family: &Family, out: &mut impl Write) ->
         };
         match &family.points {
             Store::Counts(all) => all.get(*number).into_iter().try_for_each(|points| {
-                points.samples(content.repeats, |step, count| put(of_count(count, time(content.end_ms(step)))))
+                points.samples(content.repeats, |step, count| put(of_count(count, &time(content.end_ms(step)))))
             })?,
             Store::Histograms(all) => all.get(*number).into_iter().try_for_each(|points| {
                 points.samples(content.repeats, |step, histogram| {
-                    put(of_histogram(histogram, time(content.end_ms(step))))
+                    put(of_histogram(histogram, &time(content.end_ms(step))))
                 })
             })?,
         }
@@ -53,30 +53,30 @@ fn write_family(content: &Content<'_>, family: &Family, out: &mut impl Write) ->
     Ok(())
 }
 
-fn of_count(count: &Count, time: Value) -> Value {
+fn of_count(count: &Count, time: &Value) -> Value {
     match &count.exemplar {
-        Some(exemplar) => json!({"exemplar": of_exemplar(exemplar, 1.into()), "time": time, "value": count.total}),
+        Some(exemplar) => json!({"exemplar": of_exemplar(exemplar, &1.into()), "time": time, "value": count.total}),
         None => json!({"time": time, "value": count.total}),
     }
 }
 
-fn of_histogram(histogram: &Histogram, time: Value) -> Value {
+fn of_histogram(histogram: &Histogram, time: &Value) -> Value {
     let bounds = BUCKETS.iter().map(|(_, bound)| *bound).chain([INFINITE]);
     let mut total: u64 = 0;
     let buckets = bounds.zip(histogram.buckets).map(|(bound, count)| {
         total = total.saturating_add(count);
         json!([bound, total])
     });
-    let (buckets, sum) = (Value::from_iter(buckets), number(histogram.sum_ns));
+    let (buckets, sum) = (buckets.collect::<Value>(), number(histogram.sum_ns));
     let exemplars = histogram.exemplars.iter().flat_map(|all| all.iter().flatten());
-    let exemplars = exemplars.map(|exemplar| of_exemplar(exemplar, number(exemplar.latency_ns.into())));
+    let exemplars = exemplars.map(|exemplar| of_exemplar(exemplar, &number(exemplar.latency_ns.into())));
     match exemplars.collect::<Vec<_>>() {
         none if none.is_empty() => json!({"buckets": buckets, "count": total, "sum": sum, "time": time}),
         some => json!({"buckets": buckets, "count": total, "exemplars": some, "sum": sum, "time": time}),
     }
 }
 
-fn of_exemplar(exemplar: &Exemplar, value: Value) -> Value {
+fn of_exemplar(exemplar: &Exemplar, value: &Value) -> Value {
     let at = number(u128::try_from(exemplar.time_ns).unwrap_or_default());
     json!({"time": at, TRACE_ID: &*exemplar.trace_id, "value": value})
 }

@@ -104,7 +104,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Takes what another of the same settings counted; of one with other settings only the common metrics would be taken.
+    /// Takes what another counted, which was forked from the same.
     pub fn merge(&mut self, other: &Self) {
         let numbers: Vec<_> = other.texts.iter().map(|text| self.texts.number(text)).collect();
         for (mine, theirs) in self.counters.iter_mut().zip(&other.counters) {
@@ -130,7 +130,7 @@ impl Metrics {
         self.span = self.span.map(within).filter(|(first, last)| first <= last);
     }
 
-    /// Writes the OpenMetrics text format, as `promtool tsdb create-blocks-from openmetrics` reads it.
+    /// Writes the `OpenMetrics` text format, as `promtool tsdb create-blocks-from openmetrics` reads it.
     ///
     /// # Errors
     /// When it cannot be written.

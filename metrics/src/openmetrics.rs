@@ -1,4 +1,4 @@
-//! The OpenMetrics text format.
+//! The `OpenMetrics` text format.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

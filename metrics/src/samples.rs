@@ -21,7 +21,7 @@ impl Repeats {
     /// The steps of the samples of a series that changed in these, sorted ones; with each, whether it changed in it.
     pub(crate) fn steps(self, changes: impl IntoIterator<Item = i64>) -> impl Iterator<Item = (i64, bool)> {
         let mut before: Option<i64> = None;
-        let changed = changes.into_iter().flat_map(move |step| {
+        let shown = changes.into_iter().flat_map(move |step| {
             let rests = self.rests(before, step - 1);
             // The value before, so that the change is seen to be in this step alone.
             let last = before.is_none_or(|before| before < step - 1).then_some(step - 1);
@@ -29,7 +29,7 @@ impl Repeats {
             rests.chain(last).map(|step| (step, false)).chain([(step, true)])
         });
         // What comes after the last change is known when all changes have been.
-        Tail { changed, repeats: self, at: None, is_over: false }
+        Tail { shown, repeats: self, at: None, is_over: false }
     }
 
     /// Steps between two others.
@@ -55,7 +55,7 @@ impl Repeats {
 
 /// Samples, and after them those of the rest until the end of the data.
 struct Tail<I> {
-    changed: I,
+    shown: I,
     repeats: Repeats,
     at: Option<i64>,
     is_over: bool,
@@ -66,7 +66,7 @@ impl<I: Iterator<Item = (i64, bool)>> Iterator for Tail<I> {
 
     fn next(&mut self) -> Option<(i64, bool)> {
         if !self.is_over {
-            if let Some((step, is_change)) = self.changed.next() {
+            if let Some((step, is_change)) = self.shown.next() {
                 self.at = Some(step);
                 return Some((step, is_change));
             }

@@ -18,13 +18,13 @@ const CUT: char = '…';
 #[derive(Clone, Debug)]
 pub(crate) struct Texts {
     numbers: HashMap<Arc<str>, u32, ahash::RandomState>,
-    texts: Vec<Arc<str>>,
+    known: Vec<Arc<str>>,
     bytes: usize,
 }
 
 impl Default for Texts {
     fn default() -> Self {
-        Self { numbers: HashMap::with_hasher(hasher()), texts: Vec::new(), bytes: 0 }
+        Self { numbers: HashMap::with_hasher(hasher()), known: Vec::new(), bytes: 0 }
     }
 }
 
@@ -43,20 +43,20 @@ impl Texts {
             self.bytes -= clean.len();
             return None;
         }
-        let number = u32::try_from(self.texts.len()).ok()?;
+        let number = u32::try_from(self.known.len()).ok()?;
         let kept: Arc<str> = clean.into();
-        self.texts.push(Arc::clone(&kept));
+        self.known.push(Arc::clone(&kept));
         self.numbers.insert(kept, number);
         Some(number)
     }
 
     pub(crate) fn text(&self, number: u32) -> &str {
-        usize::try_from(number).ok().and_then(|at| self.texts.get(at)).map_or("", |text| text)
+        usize::try_from(number).ok().and_then(|at| self.known.get(at)).map_or("", |text| text)
     }
 
     /// All texts, in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(|text| &**text)
+        self.known.iter().map(|text| &**text)
     }
 }
 

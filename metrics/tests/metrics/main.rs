@@ -1,6 +1,6 @@
 //! The crate from outside: logs as JSON lines, and the text that they give.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails where it panics")]
 
 mod contexts;
 mod handlers;

@@ -67,7 +67,7 @@ fn counts_agree_with_plain_counts() {
         }
     }
     let text = openmetrics(&metrics);
-    assert!(flows > 1000, "{flows} flows in {folder}");
+    assert!(flows > 500, "{flows} flows in {folder}");
     assert_eq!(total(&text, "hubble_flows_processed_total", ""), flows);
     assert_eq!(total(&text, "hubble_drop_total", ""), drops);
     assert_eq!(total(&text, "hubble_dns_queries_total", ""), queries);
