@@ -1,6 +1,6 @@
 //! The metrics that are asked for, and what they have counted so far.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
@@ -53,7 +53,10 @@ pub struct Written {
 }
 
 impl Metrics {
-    /// The metrics of a text as Hubble's `--hubble-metrics` has it, with a sample for each step, in nanoseconds.
+    /// The metrics of a text such as `dns:query;sourceContext=pod|ip drop`, with a sample for each step, in nanoseconds.
+    ///
+    /// As in Hubble's `--hubble-metrics`, metrics stand apart by blanks or commas, options by `;`. Within `labelsContext` a
+    /// comma stands between labels where a word with `_` follows it: labels have one, metrics have none.
     ///
     /// # Errors
     /// When a metric, an option or a context is not known, when metrics exclude each other, or when the step is shorter
@@ -135,8 +138,7 @@ impl Metrics {
     /// # Errors
     /// When it cannot be written.
     pub fn write_openmetrics(&self, out: &mut impl Write) -> io::Result<Written> {
-        openmetrics::write(&self.content(), out)?;
-        Ok(self.written())
+        self.write(out, openmetrics::write)
     }
 
     /// Writes one JSON object: the same samples, a series a line.
@@ -144,8 +146,7 @@ impl Metrics {
     /// # Errors
     /// When it cannot be written.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<Written> {
-        json::write(&self.content(), out)?;
-        Ok(self.written())
+        self.write(out, json::write)
     }
 
     fn reach(&mut self, first: i64, last: i64) {
@@ -168,16 +169,23 @@ impl Metrics {
         Content { families, texts: &self.texts, step_ns: self.step_ns, repeats, left_out }
     }
 
-    fn written(&self) -> Written {
-        let Content { families, repeats, .. } = self.content();
-        let series: Vec<_> = families.iter().map(|family| family.counted()).collect();
-        Written {
+    fn write<W: Write>(
+        &self,
+        out: W,
+        write: impl FnOnce(&Content<'_>, &mut BufWriter<W>) -> io::Result<()>,
+    ) -> io::Result<Written> {
+        let content = self.content();
+        let mut out = BufWriter::new(out);
+        write(&content, &mut out)?;
+        out.flush()?;
+        let series: Vec<_> = content.families.iter().map(|family| family.counted()).collect();
+        Ok(Written {
             metrics: series.iter().filter(|count| **count > 0).count(),
             series: series.iter().sum(),
-            left_out: families.iter().map(|family| family.left_out).fold(0, u64::saturating_add),
+            left_out: content.families.iter().map(|family| family.left_out).fold(0, u64::saturating_add),
             untimed: self.untimed,
-            has_repeats: repeats.every.is_some(),
-        }
+            has_repeats: content.repeats.every.is_some(),
+        })
     }
 }
 
