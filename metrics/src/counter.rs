@@ -9,7 +9,7 @@ use crate::batch::Batch;
 use crate::contexts::Contexts;
 use crate::family::Family;
 use crate::flow::Flow;
-use crate::handlers::{EXEMPLARS, Handler, Hits, Options, columns_of};
+use crate::handlers::{EXEMPLARS, Handler, Hits, Options, Spec, columns_of};
 use crate::points::Seen;
 use crate::texts::Texts;
 
@@ -39,10 +39,10 @@ impl Chosen {
     }
 
     fn has_latency(&self) -> bool {
-        self.handler.metrics.iter().any(super::handlers::Spec::is_histogram)
+        self.handler.metrics.iter().any(Spec::is_histogram)
     }
 
-    fn family(&self, spec: &'static super::handlers::Spec) -> Family {
+    fn family(&self, spec: &'static Spec) -> Family {
         let optional = spec.optional.filter(|option| self.options.has(option));
         let labels = spec.labels.iter().copied().chain(optional).chain(self.contexts.names());
         Family::new(spec, &labels.collect::<Vec<_>>())

@@ -9,8 +9,9 @@
 //! Where samples stand: time is cut into steps, and a sample is stamped with the end of its step. A series has a sample
 //! at each step in which it changed and at the step before it, so that a counter is seen to start at 0 and `rate()` and
 //! `increase()` see each change where it was; and where it rests, one at least every four minutes until the end of the
-//! data, so that Prometheus, which forgets a series after five, draws it on. If that would be too much, as with a clock that
-//! is years off, series that rest are not repeated, and [`Written`] tells.
+//! data, so that Prometheus, which forgets a series after five, draws it on. If that would be too many
+//! samples, as with a clock that is years off, it is drawn on for a day after a change, an hour or not at all, and
+//! [`Written`] tells.
 //!
 //! ```
 //! let metrics = lookback_metrics::Metrics::parse("drop:sourceContext=namespace dns:query", 60_000_000_000)?;

@@ -20,9 +20,10 @@ use crate::{json, openmetrics};
 /// Lines of samples, of all metrics together: what changed in a step takes one, and a histogram fourteen.
 const MOST_LINES: usize = 5_000_000;
 
-/// Lines beyond which series that rest are not repeated.
+/// Lines beyond which series that rest are repeated for less long.
 const MOST_WITH_REPEATS: u64 = 10_000_000;
 
+const DAY_NS: i64 = 24 * 60 * 60 * SECOND_NS;
 const SECOND_NS: i64 = 1_000_000_000;
 const MILLISECOND_NS: i64 = 1_000_000;
 
@@ -48,8 +49,8 @@ pub struct Written {
     pub left_out: u64,
     /// Flows and lost events without a time.
     pub untimed: u64,
-    /// Whether series that rest are repeated; they are not if that would be too much.
-    pub has_repeats: bool,
+    /// How long a series that rests is repeated, in nanoseconds; `None`: until the end of the data.
+    pub longest_rest_ns: Option<i64>,
 }
 
 impl Metrics {
@@ -157,16 +158,26 @@ impl Metrics {
         let mut families: Vec<_> = self.counters.iter().flat_map(|counter| &counter.families).collect();
         families.sort_unstable_by_key(|family| family.spec.name);
         let last = self.span.map_or(0, |(_, last)| last);
-        let mut repeats = Repeats::new(last, self.step_ns);
-        let lines = families.iter().map(|family| lines(family, repeats));
-        if lines.fold(0, u64::saturating_add) > MOST_WITH_REPEATS {
-            repeats.every = None;
-        }
+        let (longest_rest_ns, repeats) = self.repeats(&families, last);
         let mut left_out = vec![("", "no time", self.untimed)];
         left_out
             .extend(families.iter().map(|family| (family.spec.name, "too many series or samples", family.left_out)));
         left_out.retain(|(.., count)| *count > 0);
-        Content { families, texts: &self.texts, step_ns: self.step_ns, repeats, left_out }
+        Content { families, texts: &self.texts, step_ns: self.step_ns, repeats, longest_rest_ns, left_out }
+    }
+
+    /// The longest repeats that do not make too many lines.
+    fn repeats(&self, families: &[&Family], last: i64) -> (Option<i64>, Repeats) {
+        let all = Repeats::new(last, self.step_ns);
+        let fits = |repeats: &Repeats| {
+            let lines = families.iter().map(|family| lines(family, *repeats));
+            lines.fold(0, u64::saturating_add) <= MOST_WITH_REPEATS
+        };
+        if fits(&all) {
+            return (None, all);
+        }
+        let mut limits = [DAY_NS, DAY_NS / 24].into_iter().map(|rest| (Some(rest), all.at_most(rest / self.step_ns)));
+        limits.find(|(_, repeats)| fits(repeats)).unwrap_or((Some(0), all.at_most(0)))
     }
 
     fn write<W: Write>(
@@ -184,7 +195,7 @@ impl Metrics {
             series: series.iter().sum(),
             left_out: content.families.iter().map(|family| family.left_out).fold(0, u64::saturating_add),
             untimed: self.untimed,
-            has_repeats: content.repeats.every.is_some(),
+            longest_rest_ns: content.longest_rest_ns,
         })
     }
 }
@@ -196,6 +207,7 @@ pub(crate) struct Content<'a> {
     pub texts: &'a Texts,
     pub step_ns: i64,
     pub repeats: Repeats,
+    pub longest_rest_ns: Option<i64>,
     /// By metric and reason, where there is any.
     pub left_out: Vec<(&'a str, &'static str, u64)>,
 }

@@ -14,7 +14,7 @@ pub(crate) fn write(content: &Content<'_>, out: &mut impl Write) -> io::Result<(
     if !content.left_out.is_empty() {
         writeln!(out, "# TYPE lookback_left_out counter")?;
         writeln!(out, "# HELP lookback_left_out Flows and lost events that are not in the metrics.")?;
-        let end = Time(content.end_ms(content.repeats.last));
+        let end = Time(content.end_ms(content.repeats.last()));
         for (metric, reason, count) in &content.left_out {
             let name = if metric.is_empty() { String::new() } else { format!("hubble_{metric}") };
             writeln!(out, "lookback_left_out_total{{metric=\"{name}\",reason=\"{reason}\"}} {count} {end}")?;

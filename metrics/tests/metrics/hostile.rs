@@ -48,10 +48,11 @@ fn a_time_far_away_does_not_fill_the_disk() {
     let metrics = metrics("drop", &lines);
     let mut out = Vec::new();
     let written = metrics.write_openmetrics(&mut out).unwrap();
-    assert!(!written.has_repeats);
+    assert_eq!(written.longest_rest_ns, Some(24 * 60 * MINUTE_NS));
     assert_eq!((written.series, written.untimed, written.left_out), (1, 1, 0));
     let text = String::from_utf8(out).unwrap();
-    assert_eq!(text.matches("hubble_drop_total").count(), 6, "{text}");
+    // Two samples for each of the changes, and a day of repeats after the first and the second.
+    assert_eq!(text.matches("hubble_drop_total").count(), 6 + 2 * 360);
     assert!(text.contains("lookback_left_out_total{metric=\"\",reason=\"no time\"} 1 "));
 }
 

@@ -1,53 +1,77 @@
 //! A log in parts, in any order and form, and windows of it.
 
 use crate::log::{MINUTE_NS, START, batch, flow, metrics, openmetrics, samples_at};
-use lookback_metrics::Metrics;
+use lookback_flow::json::Decoder;
+use lookback_flow::rows::Projection;
+use lookback_metrics::{DEFAULT, Metrics};
 
 const ALL: &str = "dns:query;labelsContext=source_pod,destination_app;sourceContext=pod|dns|ip drop:destinationContext=app|identity \
     tcp flow:sourceContext=workload port-distribution icmp httpV2:exemplars=true flows-to-world:port policy kafka sctp";
 
-/// The lines of the project's test data.
-fn shop() -> Vec<String> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/shop");
-    let read = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
-    let text = read("node-a/events.log") + &read("node-b/events.log");
-    text.lines().filter(|line| line.ends_with('}')).map(str::to_owned).collect()
+/// The good lines of the project's test data.
+fn lines() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata");
+    let mut lines = Vec::new();
+    for name in ["shop", "incident", "review"] {
+        for node in ["node-a", "node-b"] {
+            read(&format!("{folder}/{name}/{node}/events.log"), &mut lines);
+        }
+    }
+    for entry in std::fs::read_dir(format!("{folder}/compat")).unwrap() {
+        read(entry.unwrap().path().to_str().unwrap(), &mut lines);
+    }
+    read(&format!("{folder}/hostile/events.log"), &mut lines);
+    let mut decoder = Decoder::new(Projection::default());
+    lines.retain(|line| decoder.line(line.as_bytes()).is_ok());
+    assert!(lines.len() > 200, "{}", lines.len());
+    lines
+}
+
+fn read(path: &str, lines: &mut Vec<String>) {
+    let text = String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+    lines.extend(text.lines().map(str::to_owned));
 }
 
 #[test]
 fn packed_and_unpacked_batches_give_the_same() {
-    let lines = shop();
+    let lines = lines();
     let packed = openmetrics(&metrics(ALL, &lines));
     let mut unpacked = Metrics::parse(ALL, MINUTE_NS).unwrap();
     unpacked.add(&batch(&unpacked, &lines, false)).unwrap();
     assert_eq!(openmetrics(&unpacked), packed);
-    assert!(packed.contains("hubble_dns_queries_total") && packed.contains("hubble_http_requests_total"), "{packed}");
+    for name in ["dns_queries", "http_requests", "drop", "tcp_flags", "policy_verdicts", "flows_to_world"] {
+        assert!(packed.contains(&format!("# TYPE hubble_{name} counter")), "{name}\n{packed}");
+    }
 }
 
+/// Also: what is remembered of one row is right for the next.
 #[test]
 fn parts_give_the_same_in_any_order() {
-    let lines = shop();
-    let whole = metrics(ALL, &lines);
-    let parts: Vec<Metrics> = lines
-        .chunks(7)
-        .map(|lines| {
-            let mut part = whole.fork();
-            part.add(&batch(&part, lines, true)).unwrap();
-            part
-        })
-        .collect();
-    for order in [parts.iter().collect::<Vec<_>>(), parts.iter().rev().collect()] {
-        let mut merged = whole.fork();
-        order.into_iter().for_each(|part| merged.merge(part));
-        assert_eq!(openmetrics(&merged), openmetrics(&whole));
-        let json = |metrics: &Metrics| {
-            let mut out = Vec::new();
-            metrics.write_json(&mut out).unwrap();
-            String::from_utf8(out).unwrap()
-        };
-        assert_eq!(json(&merged), json(&whole));
-        serde_json::from_str::<serde_json::Value>(&json(&merged)).unwrap();
+    let lines = lines();
+    for text in [ALL.to_owned(), ALL.replace("httpV2", "http"), DEFAULT.to_owned()] {
+        let whole = metrics(&text, &lines);
+        for size in [1, 7, 100] {
+            let part = |lines: &[String]| {
+                let mut part = whole.fork();
+                part.add(&batch(&part, lines, true)).unwrap();
+                part
+            };
+            let parts: Vec<Metrics> = lines.chunks(size).map(part).collect();
+            for order in [parts.iter().collect::<Vec<_>>(), parts.iter().rev().collect()] {
+                let mut merged = whole.fork();
+                order.into_iter().for_each(|part| merged.merge(part));
+                assert_eq!(openmetrics(&merged), openmetrics(&whole));
+                assert_eq!(json(&merged), json(&whole));
+            }
+        }
+        serde_json::from_str::<serde_json::Value>(&json(&whole)).unwrap();
     }
+}
+
+fn json(metrics: &Metrics) -> String {
+    let mut out = Vec::new();
+    metrics.write_json(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
 }
 
 #[test]
