@@ -92,33 +92,19 @@ impl Counter {
         let number = |id, row| view.number(id, row).and_then(|n| u64::try_from(n).ok()).unwrap_or_default();
 
         let coded: Vec<_> = self.deciding.iter().map(|id| batch.coded(*id)).collect();
-        let mut passes: Vec<Option<bool>> = Vec::new();
         let mut key = vec![0; coded.len()];
-        let mut known: HashMap<Box<[u64]>, usize, ahash::RandomState> = HashMap::with_hasher(hasher());
-        let mut decided: Vec<Series> = Vec::new();
+        let mut opened = Opened::default();
+        let mut known = Known::default();
         for (row, step) in batch.steps().enumerate() {
-            let (Some(step), Some(position)) = (step, gate.position(row)) else { continue };
-            if position >= passes.len() {
-                passes.resize(position + 1, None);
-            }
-            let Some(passes) = passes.get_mut(position) else { continue };
+            let (Some(step), Some(code)) = (step, gate.position(row)) else { continue };
             let flow = Flow { view, row, announced: &self.deciding };
-            if !*passes.get_or_insert_with(|| opens(&flow, self.chosen.handler)) {
+            if !opened.get(code, || opens(&flow, self.chosen.handler)) {
                 continue;
             }
             for (code, column) in key.iter_mut().zip(&coded) {
                 *code = column.get(row);
             }
-            let at = match known.get(&*key) {
-                Some(at) => *at,
-                None => {
-                    let series = series(&self.chosen, &mut self.families, &flow, texts);
-                    known.insert(key.as_slice().into(), decided.len());
-                    decided.push(series);
-                    decided.len() - 1
-                }
-            };
-            let series = decided.get(at).map_or(&[][..], Vec::as_slice);
+            let series = known.get(&key, || series(&self.chosen, &mut self.families, &flow, texts));
             if series.is_empty() {
                 continue;
             }
@@ -134,6 +120,47 @@ impl Counter {
                 }
             }
         }
+    }
+}
+
+/// Which values let a row pass the gate, by their codes.
+#[derive(Default)]
+struct Opened(Vec<Option<bool>>);
+
+impl Opened {
+    #[inline]
+    fn get(&mut self, code: usize, ask: impl FnOnce() -> bool) -> bool {
+        if code >= self.0.len() {
+            self.0.resize(code + 1, None);
+        }
+        self.0.get_mut(code).is_some_and(|opens| *opens.get_or_insert_with(ask))
+    }
+}
+
+/// What rows of a batch count for, by the codes of their columns.
+struct Known {
+    places: HashMap<Box<[u64]>, usize, ahash::RandomState>,
+    series: Vec<Series>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self { places: HashMap::with_hasher(hasher()), series: Vec::new() }
+    }
+}
+
+impl Known {
+    #[inline]
+    fn get(&mut self, key: &[u64], decide: impl FnOnce() -> Series) -> &[(usize, usize)] {
+        let place = match self.places.get(key) {
+            Some(place) => *place,
+            None => {
+                self.places.insert(key.into(), self.series.len());
+                self.series.push(decide());
+                self.series.len() - 1
+            }
+        };
+        self.series.get(place).map_or(&[], Vec::as_slice)
     }
 }
 

@@ -159,3 +159,9 @@ fn steps_are_of_whole_milliseconds() {
     metrics.add(&batch(&metrics, &[flow("10:00:01.6", r#""verdict":"DROPPED""#)], true)).unwrap();
     assert!(openmetrics(&metrics).contains("} 0 1772359201.500\n"));
 }
+
+#[test]
+fn parts_go_to_other_threads() {
+    fn goes<T: Send + Sync>(_: &T) {}
+    goes(&Metrics::parse(DEFAULT, MINUTE_NS).unwrap());
+}
