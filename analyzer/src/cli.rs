@@ -73,6 +73,11 @@ pub(crate) enum Command {
     ///
     /// Edges of the service map, drops, names looked up, destinations outside, failures and latency; small numbers are kept quiet.
     Diff(Diff),
+    /// Compute Hubble's own metrics after the fact
+    ///
+    /// As cumulative samples at a step, in the OpenMetrics text format, which `promtool tsdb create-blocks-from openmetrics` takes; with
+    /// Hubble's names, labels, options and contexts.
+    Metrics(Metrics),
     /// Judge flows by network policies, or write policies from flows
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -486,6 +491,41 @@ pub(crate) struct Diff {
     pub lines: LineArgs,
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Metrics {
+    /// Archives, files, folders, patterns, or - for standard input
+    #[arg(value_name = "INPUT", required = true)]
+    pub inputs: Vec<String>,
+    /// Which metrics, as Hubble's --hubble-metrics has them: "dns:query drop httpV2:exemplars=true;labelsContext=source_namespace"
+    #[arg(short, long, value_name = "METRICS", default_value = lookback_metrics::DEFAULT)]
+    pub metrics: String,
+    /// From one sample to the next
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    pub step: String,
+    /// How to write them
+    #[arg(short, long, value_name = "FORMAT", default_value = "openmetrics")]
+    pub output: Exposition,
+    /// The file to write, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Scope")]
+    pub window: WindowArgs,
+    /// Say nothing of what the metrics rest on
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub lines: LineArgs,
+}
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Exposition {
+    /// Text that Prometheus reads
+    Openmetrics,
+    /// One JSON object
+    Json,
 }
 
 #[derive(Debug, Args)]

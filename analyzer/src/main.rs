@@ -14,6 +14,7 @@ mod import;
 mod joint;
 mod load;
 mod map;
+mod metrics;
 mod observe;
 mod policy;
 mod read;
@@ -73,6 +74,7 @@ fn run() -> Result<Outcome> {
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Metrics(args) => metrics::run(&args),
         Command::Map(args) => map::run(&args, &catalogue),
         Command::Report(args) => report::run(&args, &catalogue),
         Command::Verify(args) => verify::run(&args),

@@ -126,6 +126,10 @@ fn questions(args: &Questions) -> Result<()> {
     let report = args.dir.join("report").display().to_string();
     let made = bench.ours(&["report", "-q", &archive, "-o", &report]);
     bench.row("archive: report", made, Vec::new(), || remove(&report))?;
+    let metrics = bench.ours(&["metrics", "-q", &archive]);
+    bench.row("archive: metrics", metrics, Vec::new(), || Ok(()))?;
+    let judged = bench.ours(&["policy", "suggest", "-q", "-n", "shop", &archive]);
+    bench.row("archive: policy suggest", judged, Vec::new(), || Ok(()))?;
     bench.replay(&archive)?;
     bench.browse(&archive)?;
     println!("{}", table::markdown(&bench.rows));

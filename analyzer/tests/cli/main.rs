@@ -8,6 +8,7 @@ mod formats;
 mod hostile;
 mod import;
 mod inputs;
+mod metrics;
 mod mistakes;
 mod observe;
 mod own_questions;
