@@ -99,14 +99,6 @@ impl Family {
         }
     }
 
-    /// Forgets the steps outside of a range.
-    pub(crate) fn keep(&mut self, keeps: impl Fn(i64) -> bool, room: &mut usize) {
-        match &mut self.points {
-            Store::Counts(points) => points.iter_mut().for_each(|points| points.keep(&keeps, room)),
-            Store::Histograms(points) => points.iter_mut().for_each(|points| points.keep(&keeps, room)),
-        }
-    }
-
     /// Texts of the labels and number of each series that counted something, sorted by the texts.
     pub(crate) fn sorted<'a>(&self, texts: &'a Texts) -> Vec<(Vec<&'a str>, usize)> {
         let counted = self.series.iter().filter(|(_, number)| self.has_points(**number));

@@ -122,18 +122,6 @@ impl Metrics {
         }
     }
 
-    /// Forgets the steps that lie outside of a window: those that end at its start or before, and those that begin at its
-    /// end or after. A step that it cuts through is kept whole.
-    pub fn keep(&mut self, since_ns: Option<i64>, until_ns: Option<i64>) {
-        let first = since_ns.map_or(i64::MIN, |since| since.div_euclid(self.step_ns));
-        let last = until_ns.map_or(i64::MAX, |until| until.saturating_sub(1).div_euclid(self.step_ns));
-        for family in self.counters.iter_mut().flat_map(|counter| &mut counter.families) {
-            family.keep(|step| (first..=last).contains(&step), &mut self.room);
-        }
-        let within = |(from, to): (i64, i64)| (from.max(first), to.min(last));
-        self.span = self.span.map(within).filter(|(first, last)| first <= last);
-    }
-
     /// Writes the `OpenMetrics` text format, as `promtool tsdb create-blocks-from openmetrics` reads it.
     ///
     /// # Errors

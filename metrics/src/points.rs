@@ -173,14 +173,6 @@ impl<P: Point> Points<P> {
         self.now.as_mut().map(|(_, point)| point)
     }
 
-    /// Forgets the steps outside of a range, and gives their room back.
-    pub(crate) fn keep(&mut self, keeps: impl Fn(i64) -> bool, room: &mut usize) {
-        let before = self.steps();
-        self.others.retain(|step, _| keeps(*step));
-        self.now.take_if(|(step, _)| !keeps(*step));
-        *room += (before - self.steps()) * P::LINES;
-    }
-
     pub(crate) fn steps(&self) -> usize {
         self.others.len() + usize::from(self.now.is_some())
     }

@@ -1,7 +1,7 @@
 //! A thread for each target, so that a slow disk holds up nobody else: what its queue has no room for is counted as lost.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,8 +12,9 @@ use crate::targets::balance::{Balance, Cause};
 use crate::targets::config::Target;
 use crate::targets::target::OpenTarget;
 
-/// Batches that wait for a target.
+/// Batches that wait for a target, and their bytes: a flood fills one, many small batches the other.
 const QUEUE: usize = 64;
+const QUEUE_BYTES: usize = 24 << 20;
 
 /// How often a target looks what is due.
 const TICK: Duration = Duration::from_millis(100);
@@ -29,6 +30,8 @@ struct Shared {
     balance: Mutex<Balance>,
     remarks: Mutex<Vec<String>>,
     closed: AtomicBool,
+    /// Bytes of the batches that wait.
+    waiting: AtomicUsize,
 }
 
 /// A target's thread.
@@ -77,8 +80,12 @@ impl Writer {
     /// Hands a batch on, or counts it as lost: never waits.
     pub fn send(&mut self, batch: &Arc<RecordBatch>) {
         let Some(jobs) = &self.jobs else { return };
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = jobs.try_send(Job::Batch(Arc::clone(batch)))
-        {
+        let bytes = batch.get_array_memory_size();
+        let is_full = self.shared.waiting.load(Ordering::Acquire).saturating_add(bytes) > QUEUE_BYTES;
+        // Added first: the thread may have done with it before this one goes on.
+        self.shared.waiting.fetch_add(bytes, Ordering::AcqRel);
+        if is_full || jobs.try_send(Job::Batch(Arc::clone(batch))).is_err() {
+            self.shared.waiting.fetch_sub(bytes, Ordering::AcqRel);
             self.lose(Cause::Queue, batch.num_rows() as u64);
         }
     }
@@ -141,7 +148,11 @@ impl Writer {
 fn run(mut open: OpenTarget, queue: &Receiver<Job>, shared: &Shared) {
     loop {
         let outcome = match queue.recv_timeout(TICK) {
-            Ok(Job::Batch(batch)) => open.take(&batch, now()),
+            Ok(Job::Batch(batch)) => {
+                let taken = open.take(&batch, now());
+                shared.waiting.fetch_sub(batch.get_array_memory_size(), Ordering::AcqRel);
+                taken
+            }
             Ok(Job::Reopen) => {
                 open.reopen();
                 Ok(())

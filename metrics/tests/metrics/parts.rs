@@ -1,6 +1,6 @@
 //! A log in parts, in any order and form, and windows of it.
 
-use crate::log::{MINUTE_NS, START, batch, flow, metrics, openmetrics, samples_at};
+use crate::log::{MINUTE_NS, batch, flow, metrics, openmetrics, samples_at};
 use lookback_flow::json::Decoder;
 use lookback_flow::rows::Projection;
 use lookback_metrics::{DEFAULT, Metrics};
@@ -107,31 +107,6 @@ fn only_needed_columns_are_asked_for() {
     assert!(!columns("httpV2").contains(&"trace_id") && columns("httpV2:exemplars=true").contains(&"trace_id"));
     assert!(!columns("dns").contains(&"dns_query") && columns("dns:query").contains(&"dns_query"));
     assert!(columns("drop:sourceEgressContext=pod").contains(&"traffic_direction"));
-}
-
-#[test]
-fn a_window_is_widened_to_whole_steps() {
-    let drop = r#""verdict":"DROPPED""#;
-    let times = ["09:59:59", "10:00:10", "10:01:00", "10:02:59", "10:03:00"];
-    let lines: Vec<_> = times.iter().map(|time| flow(time, drop)).collect();
-    let second = |second: i64| Some((START + second) * 1_000_000_000);
-    for (since, until, expected) in [
-        (None, None, [0, 1, 2, 3, 4, 5].as_slice()),
-        (second(30), second(121), &[0, 1, 2, 3]),
-        (second(60), second(120), &[0, 1]),
-        (second(60), second(180), &[0, 1, 2]),
-        (second(600), None, &[]),
-    ] {
-        let mut metrics = metrics("drop", &lines);
-        metrics.keep(since, until);
-        let text = openmetrics(&metrics);
-        let values: Vec<i64> = text
-            .lines()
-            .filter(|line| line.starts_with("hubble_drop"))
-            .map(|line| line.rsplit(' ').nth(1).unwrap().parse().unwrap())
-            .collect();
-        assert_eq!(values, expected, "{since:?} {until:?}\n{text}");
-    }
 }
 
 #[test]
