@@ -3,7 +3,6 @@
 //! Everything is read, and nothing that a file tells of itself is believed: rows are counted again, files are hashed again.
 
 mod report;
-mod signs;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -30,7 +29,7 @@ use crate::read::{self, Opened, Options, Reader};
 use crate::render::{grouped, write_pretty};
 use crate::seen::Seen;
 use crate::session::Outcome;
-use signs::{MARKS, Signs};
+use crate::signs::{self, Signs};
 
 /// Something that makes the evidence less than whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,9 +112,7 @@ impl Checking {
             Opened::Parquet(path) => return Ok(Some(path)),
             Opened::Broken(why) => origin.broken = Some(why),
             Opened::Lines(chunks) => {
-                let marks = MARKS.iter().map(|(_, column)| *column);
-                let columns = coverage::COLUMNS.iter().chain(signs::COLUMNS).copied().chain(marks);
-                let columns = Projection::of(columns);
+                let columns = Projection::of(coverage::COLUMNS.iter().copied().chain(signs::columns()));
                 let wants = Wants { columns, counts: true, ..Wants::default() };
                 let mut disorder = Disorder::default();
                 Reader::new(wants).lines(chunks, &mut origin, options, |_, decoded| {

@@ -24,6 +24,7 @@ mod report;
 mod seen;
 mod server;
 mod session;
+mod signs;
 mod sql;
 mod stats;
 mod upkeep;

@@ -94,7 +94,8 @@ pub(crate) fn run(args: &cli::Report, catalogue: &Catalogue) -> Result<Outcome> 
         report.findings.push(finding);
     }
     options.flush()?;
-    report.completeness = completeness::of(&evidence, &mut report);
+    let signs = completeness::signs(&found, &scope.window, &options)?;
+    report.completeness = completeness::of(&evidence, signs, &mut report);
     report.sort();
     folder.write("report.html", html::page(&report).as_bytes())?;
     folder.write("report.md", markdown::page(&report).as_bytes())?;

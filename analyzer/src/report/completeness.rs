@@ -2,18 +2,44 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Result;
+use arrow::array::RecordBatch;
 use lookback_flow::coverage::{MINUTE, Node};
+use lookback_flow::inputs::Found;
 use lookback_report::document::{self, Completeness, Outcome, Report};
 
 use super::finding;
+use crate::cli::WindowArgs;
 use crate::evidence::{Evidence, rejected, silences};
+use crate::fold::{Folded, fold};
+use crate::read::Options;
 use crate::render::{grouped, kinds};
+use crate::signs::{self, Signs};
 
 /// Most nodes that are told of one by one.
 const MOST_NODES: usize = 200;
 
+/// Signs in the period's rows of what the exporter filtered, masked or mixed up, each a sentence. The inputs are read once more, all
+/// of whose flows count, whatever the report's scope.
+pub(super) fn signs(found: &Found, window: &WindowArgs, options: &Options) -> Result<Vec<String>> {
+    let columns: Vec<String> = signs::columns().map(str::to_owned).collect();
+    let redaction = options.redaction.as_ref();
+    let add = |signs: &mut Signs, batch: &RecordBatch| {
+        let redacted = redaction.map(|redaction| redaction.batch(batch)).transpose()?;
+        Ok(signs.count(redacted.as_ref().unwrap_or(batch))?)
+    };
+    // Bad lines were told when the questions were answered.
+    let mut again = Options { progress: options.progress, ..Options::default() };
+    let Folded { parts, .. } = fold(found, &columns, window, &mut again, &Signs::default, &add)?;
+    let mut all = Signs::default();
+    parts.into_iter().for_each(|part| all.merge(part));
+    let leaked = all.leaked();
+    let leaked = leaked.iter().map(|text| format!("{text}: looks like a field mask that mixes flows up"));
+    Ok(all.filtered().into_iter().chain(leaked).collect())
+}
+
 /// The completeness of a report whose period and findings are known; takes the losses out of the findings.
-pub(super) fn of(evidence: &Evidence, report: &mut Report) -> Completeness {
+pub(super) fn of(evidence: &Evidence, signs: Vec<String>, report: &mut Report) -> Completeness {
     let period = report.period.unwrap_or((i64::MIN, i64::MAX));
     let mut lost = None;
     report.findings.retain_mut(|finding| {
@@ -37,6 +63,7 @@ pub(super) fn of(evidence: &Evidence, report: &mut Report) -> Completeness {
     if bad > 0 {
         doubts.push(format!("{} lines could not be read, of whatever time they are", grouped(bad.into())));
     }
+    doubts.extend(signs);
     if evidence.covers.nodes.len() > MOST_NODES {
         doubts.push(format!("only {MOST_NODES} of {} nodes are listed below", evidence.covers.nodes.len()));
     }

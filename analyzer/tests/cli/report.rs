@@ -277,3 +277,21 @@ fn a_diff_tells_what_changed_and_keeps_small_numbers_quiet() {
     assert!(lookback(&["diff", &incident]).error().contains("--before and --after"));
     assert!(lookback(&["diff", &incident, "--before", "1h", "--after", "1h..0s"]).error().contains("FROM..TO"));
 }
+
+#[test]
+fn what_an_exporter_may_have_left_out_is_on_the_first_page() {
+    let folder = Folder::new();
+    let lines: String = (0..120).map(|second| flow(second, "shop")).collect();
+    let log = folder.file("events.log", lines);
+    let plain = report(&folder, "plain", &[&log]);
+    let banner = "every flow has an end in namespace shop: an allow list of the exporter may have left out the rest";
+    assert!(read(&plain, "report.html").contains(banner) && read(&plain, "report.md").contains(banner));
+    assert_eq!(manifest(&plain)["is_whole"], false);
+    let key = folder.file("key", [7; 32]);
+    let hidden = report(&folder, "hidden", &[&log, "--redact", "pods", "--redact-key", &key]);
+    let page = read(&hidden, "report.md");
+    assert!(page.contains("every flow has an end in namespace") && !page.contains("shop"), "{page}");
+    // Of a window, that window's flows alone count.
+    let short = report(&folder, "short", &[&log, "--last", "30s"]);
+    assert!(!read(&short, "report.md").contains(banner), "too few flows to tell");
+}

@@ -7,7 +7,7 @@ use lookback_flow::columns::ColumnId;
 use lookback_flow::view::{View, WrongType};
 
 /// Columns that signs are read from, besides those of `MARKS`.
-pub(crate) const COLUMNS: &[&str] = &[
+const COLUMNS: &[&str] = &[
     "kind",
     "verdict",
     "flow_type",
@@ -30,7 +30,7 @@ pub(crate) const COLUMNS: &[&str] = &[
 ];
 
 /// Columns by the release of Cilium that first wrote them (`flow.proto` of its tags), oldest first.
-pub(crate) const MARKS: &[(&str, &str)] = &[
+const MARKS: &[(&str, &str)] = &[
     ("1.10", "is_reply"),
     ("1.11", "source_workloads"),
     ("1.11", "destination_workloads"),
@@ -55,6 +55,11 @@ pub(crate) const MARKS: &[(&str, &str)] = &[
     ("1.19", "lost_first"),
     ("1.20", "sctp_chunk_type"),
 ];
+
+/// The columns that signs are read from.
+pub(crate) fn columns() -> impl Iterator<Item = &'static str> {
+    COLUMNS.iter().copied().chain(MARKS.iter().map(|(_, column)| *column))
+}
 
 /// Fewest flows that show a habit.
 const ENOUGH: u64 = 100;
@@ -110,10 +115,18 @@ pub(crate) struct Signs {
 impl Signs {
     pub(crate) fn count(&mut self, batch: &RecordBatch) -> Result<(), WrongType> {
         let view = View::new(batch)?;
-        let ids: BTreeMap<&str, ColumnId> =
-            COLUMNS.iter().filter_map(|name| Some((*name, ColumnId::of(name)?))).collect();
-        let text = |name: &str, row| ids.get(name).and_then(|id| view.text(*id, row));
-        let number = |name: &str, row| ids.get(name).and_then(|id| view.number(*id, row)).filter(|number| *number != 0);
+        let text = |id, row| view.text(id, row);
+        let number = |id, row| view.number(id, row).filter(|number| *number != 0);
+        let known = ColumnId::known;
+        let (kind, agent_event) = (known("kind"), known("agent_event_type"));
+        let (verdict, direction, flow_type) = (known("verdict"), known("traffic_direction"), known("flow_type"));
+        let (source, destination) = (known("source_namespace"), known("destination_namespace"));
+        let (emitter, event_type) = (known("emitter_version"), known("event_type"));
+        let (l4, source_port, destination_port) =
+            (known("l4_protocol"), known("source_port"), known("destination_port"));
+        let (flags, l7_protocol) = (known("tcp_flags"), known("l7_protocol"));
+        let (code, method, url) = (known("http_code"), known("http_method"), known("http_url"));
+        let (query, rcode) = (known("dns_query"), known("dns_rcode"));
         for (position, (_, column)) in MARKS.iter().enumerate() {
             let there = |array: &arrow::array::ArrayRef| array.logical_null_count() < array.len();
             if batch.column_by_name(column).is_some_and(there) {
@@ -121,39 +134,32 @@ impl Signs {
             }
         }
         for row in 0..batch.num_rows() {
-            if text("kind", row).is_some_and(|kind| kind != "flow") {
-                self.agent_starts += u64::from(text("agent_event_type", row) == Some("AGENT_STARTED"));
+            if text(kind, row).is_some_and(|kind| kind != "flow") {
+                self.agent_starts += u64::from(text(agent_event, row) == Some("AGENT_STARTED"));
                 continue;
             }
             self.flows += 1;
-            for (map, name) in [
-                (&mut self.verdicts, "verdict"),
-                (&mut self.directions, "traffic_direction"),
-                (&mut self.types, "flow_type"),
-            ] {
-                let value = text(name, row).unwrap_or("none");
-                if map.len() < MOST || map.contains_key(value) {
-                    *map.entry(value.to_owned()).or_default() += 1;
-                }
-            }
-            self.namespaces(text("source_namespace", row), text("destination_namespace", row));
-            if let Some(version) = text("emitter_version", row)
+            let values =
+                [(&mut self.verdicts, verdict), (&mut self.directions, direction), (&mut self.types, flow_type)];
+            values.into_iter().for_each(|(map, id)| add(map, text(id, row).unwrap_or("none"), 1));
+            self.namespaces(text(source, row), text(destination, row));
+            if let Some(version) = text(emitter, row)
                 && self.emitters.len() < MOST
                 && !self.emitters.contains(version)
             {
                 self.emitters.insert(version.to_owned());
             }
-            let l7 = text("l7_protocol", row);
-            let other_type = text("flow_type", row).is_some_and(|kind| kind != "L7");
-            let other_event = number("event_type", row).is_some_and(|kind| kind != 129);
+            let l7 = text(l7_protocol, row);
+            let other_type = text(flow_type, row).is_some_and(|kind| kind != "L7");
+            let other_event = number(event_type, row).is_some_and(|kind| kind != 129);
             self.misplaced += u64::from(l7.is_some() && (other_type || other_event));
             let ports = [
-                ("source_port", number("source_port", row).is_some()),
-                ("destination_port", number("destination_port", row).is_some()),
+                ("source_port", number(source_port, row).is_some()),
+                ("destination_port", number(destination_port, row).is_some()),
             ];
-            match text("l4_protocol", row) {
+            match text(l4, row) {
                 Some("TCP") => {
-                    let flags = ("flags", text("tcp_flags", row).is_some());
+                    let flags = ("flags", text(flags, row).is_some());
                     self.l4.entry("TCP").or_default().count(&[ports[0], ports[1], flags]);
                 }
                 Some("UDP") => self.l4.entry("UDP").or_default().count(&ports),
@@ -161,18 +167,47 @@ impl Signs {
             }
             match l7 {
                 Some("http") => self.l7.entry("http").or_default().count(&[
-                    ("code", number("http_code", row).is_some()),
-                    ("method", text("http_method", row).is_some()),
-                    ("url", text("http_url", row).is_some()),
+                    ("code", number(code, row).is_some()),
+                    ("method", text(method, row).is_some()),
+                    ("url", text(url, row).is_some()),
                 ]),
-                Some("dns") => self.l7.entry("dns").or_default().count(&[
-                    ("query", text("dns_query", row).is_some()),
-                    ("rcode", number("dns_rcode", row).is_some()),
-                ]),
+                Some("dns") => self
+                    .l7
+                    .entry("dns")
+                    .or_default()
+                    .count(&[("query", text(query, row).is_some()), ("rcode", number(rcode, row).is_some())]),
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Adds what other rows show.
+    pub(crate) fn merge(&mut self, other: Self) {
+        // One without flows says nothing of where all have an end.
+        self.everywhere = match (self.everywhere.take(), other.everywhere) {
+            (Some(own), Some(others)) => Some(own.intersection(&others).cloned().collect()),
+            (own, others) => own.or(others),
+        };
+        self.flows += other.flows;
+        for (own, others) in [
+            (&mut self.verdicts, other.verdicts),
+            (&mut self.directions, other.directions),
+            (&mut self.types, other.types),
+        ] {
+            others.iter().for_each(|(value, count)| add(own, value, *count));
+        }
+        self.misplaced += other.misplaced;
+        for (own, others) in [(&mut self.l4, other.l4), (&mut self.l7, other.l7)] {
+            for (protocol, fields) in others {
+                let own = own.entry(protocol).or_default();
+                own.all += fields.all;
+                fields.with.into_iter().for_each(|(name, count)| *own.with.entry(name).or_default() += count);
+            }
+        }
+        self.emitters.extend(other.emitters);
+        self.newest = self.newest.max(other.newest);
+        self.agent_starts += other.agent_starts;
     }
 
     fn namespaces(&mut self, source: Option<&str>, destination: Option<&str>) {
@@ -231,5 +266,14 @@ impl Signs {
     pub(crate) fn versions(&self) -> (Vec<String>, Option<(&'static str, &'static str)>) {
         let least = self.newest.and_then(|position| MARKS.get(position)).copied();
         (self.emitters.iter().cloned().collect(), least)
+    }
+}
+
+/// Counts a value, if it is one of the first few.
+fn add(map: &mut BTreeMap<String, u64>, value: &str, count: u64) {
+    if let Some(own) = map.get_mut(value) {
+        *own += count;
+    } else if map.len() < MOST {
+        map.insert(value.to_owned(), count);
     }
 }
