@@ -73,6 +73,7 @@ pub(crate) enum Command {
     ///
     /// Edges of the service map, drops, names looked up, destinations outside, failures and latency; small numbers are kept quiet.
     Diff(Diff),
+    #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Compute Hubble's own metrics after the fact
     ///
     /// As cumulative samples at a step, in the OpenMetrics text format, which `promtool tsdb create-blocks-from openmetrics` takes; with
@@ -106,11 +107,13 @@ pub(crate) enum ArchiveCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PolicyCommand {
+    #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Write CiliumNetworkPolicy that allows exactly what was seen to pass
     ///
     /// One policy for each set of labels in the namespace, closed both ways: by labels, ports, DNS names and addresses, and with
     /// --requests by HTTP paths and DNS queries, too. What was not seen is denied, so let the flows cover what happens seldom.
     Suggest(PolicySuggest),
+    #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Tell which flows policies would have denied or allowed, and by which rule
     ///
     /// Takes CiliumNetworkPolicy, CiliumClusterwideNetworkPolicy and NetworkPolicy. What the log does not tell comes out as not known,
@@ -498,9 +501,10 @@ pub(crate) struct Metrics {
     /// Archives, files, folders, patterns, or - for standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<String>,
+    #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Which metrics, as Hubble's --hubble-metrics has them: "dns:query drop httpV2:exemplars=true;labelsContext=source_namespace"
-    #[arg(short, long, value_name = "METRICS", default_value = lookback_metrics::DEFAULT)]
-    pub metrics: String,
+    #[arg(short = 'm', long = "metrics", value_name = "METRICS", default_value = lookback_metrics::DEFAULT)]
+    pub wanted: String,
     /// From one sample to the next
     #[arg(long, value_name = "DURATION", default_value = "1m")]
     pub step: String,

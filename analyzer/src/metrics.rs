@@ -19,7 +19,7 @@ use crate::session::Outcome;
 const NOTES: &str = "Counted from lines, as Hubble counts: a packet that several nodes report counts once for each, and an aggregated line counts once. Lost events are in no metric but hubble_lost_events_total.";
 
 pub(crate) fn run(args: &cli::Metrics) -> Result<Outcome> {
-    let mut metrics = Metrics::parse(&args.metrics, duration(&args.step)?)?;
+    let mut metrics = Metrics::parse(&args.wanted, duration(&args.step)?)?;
     let found = find(&args.inputs)?;
     if let Some(path) = &args.file
         && fs::canonicalize(path).is_ok_and(|path| found.inputs.iter().any(|input| input.is(&path)))

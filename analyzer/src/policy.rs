@@ -1,5 +1,6 @@
 //! `lookback policy`: what policies would have done to archived flows, and policies that allow just what was seen.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -172,11 +173,12 @@ fn summary(report: &Report<'_>, seen: &Seen) -> String {
         report.still_allowed.len(),
         report.still_denied.len(),
     );
+    // Writing to a String cannot fail.
     for (why, Uses { accesses, flows }) in report.unknowns() {
-        text += &format!(" {accesses} are not known ({flows} flows): {}.", why.text());
+        let _ = write!(text, " {accesses} are not known ({flows} flows): {}.", why.text());
     }
     for what in untold(&seen.untold) {
-        text += &format!(" Not judged: {what}.");
+        let _ = write!(text, " Not judged: {what}.");
     }
     text
 }

@@ -114,7 +114,7 @@ type Field = (&'static str, bool);
 
 impl Item {
     /// Fields that say from whom, as Cilium has them.
-    fn from_fields(&self) -> [Field; 7] {
+    fn fields_from(&self) -> [Field; 7] {
         [
             ("fromEndpoints", self.from_endpoints.is_some()),
             ("fromEntities", self.from_entities.is_some()),
@@ -127,7 +127,7 @@ impl Item {
     }
 
     /// Fields that say to whom, as Cilium has them.
-    fn to_fields(&self) -> [Field; 9] {
+    fn fields_to(&self) -> [Field; 9] {
         [
             ("toEndpoints", self.to_endpoints.is_some()),
             ("toEntities", self.to_entities.is_some()),

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::{Folder, lookback, testdata};
 
 /// The last value of each series of a metric, by its labels as they stand there.
-fn last(text: &str, metric: &str) -> BTreeMap<String, f64> {
+fn last(text: &str, metric: &str) -> BTreeMap<String, u64> {
     let mut last = BTreeMap::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (series, rest) = line.rsplit_once("} ").unwrap();
@@ -19,11 +19,11 @@ fn last(text: &str, metric: &str) -> BTreeMap<String, f64> {
     last
 }
 
-fn sum(text: &str, metric: &str, label: &str) -> f64 {
+fn sum(text: &str, metric: &str, label: &str) -> u64 {
     last(text, metric).iter().filter(|(labels, _)| labels.contains(label)).map(|(_, value)| value).sum()
 }
 
-fn counted(query: &str, input: &str) -> f64 {
+fn counted(query: &str, input: &str) -> u64 {
     let answer = lookback(&["sql", query, input, "-q", "-o", "csv"]).answer();
     answer.lines().nth(1).unwrap().parse().unwrap()
 }

@@ -62,7 +62,7 @@ const UNTOLD: [&str; 5] = ["fromNodes", "toNodes", "toServices", "fromGroups", "
 /// `None`: it allows nothing, and is there to close the way.
 fn rule(way: Way, denies: bool, place: String, item: &Item, namespace: Option<&str>) -> Result<Option<Rule>, Wrong> {
     foreign(&item.of_kubernetes(), &place, "CiliumNetworkPolicy (is it a NetworkPolicy?)")?;
-    let (from, to) = (item.from_fields(), item.to_fields());
+    let (from, to) = (item.fields_from(), item.fields_to());
     let (own, others) = if way == Way::Ingress { (&from[..], &to[..]) } else { (&to[..], &from[..]) };
     foreign(others, &place, if way == Way::Ingress { "rule for ingress" } else { "rule for egress" })?;
     let says_who = own.iter().any(|(_, is_there)| *is_there);

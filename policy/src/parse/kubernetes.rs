@@ -48,7 +48,7 @@ fn rule(way: Way, place: String, item: &Item, namespace: &str) -> Result<Rule, W
         ("icmps", item.icmps.is_some()),
         ("authentication", item.authentication.is_some()),
     ];
-    let cilium = item.from_fields().into_iter().chain(item.to_fields()).chain(also);
+    let cilium = item.fields_from().into_iter().chain(item.fields_to()).chain(also);
     foreign(&cilium.collect::<Vec<_>>(), &place, "NetworkPolicy (is it a CiliumNetworkPolicy?)")?;
     let [from, to, _] = item.of_kubernetes();
     foreign(&[if way == Way::Ingress { to } else { from }], &place, "rule for this direction")?;
