@@ -6,7 +6,7 @@
 //! 3. The files are moved to `flows/`, those that they replace from there to `replaced/`, then the record to `imports/`.
 //!
 //! Whoever comes next clears away what was written before 2, and carries out 3 where it was cut short. Readers count a
-//! committed file as part of the archive wherever it stands, and a replaced one no more (see [`replaced`](super::replaced)).
+//! committed file as part of the archive wherever it stands, and a replaced one no more (see [`replaced`]).
 
 use std::collections::HashSet;
 use std::fs::{self, File};
