@@ -95,6 +95,8 @@ impl Entity {
         match self {
             Self::All => Truth::Yes,
             Self::None => Truth::No,
+            // The API server is of the cluster wherever it runs.
+            Self::Cluster if endpoint.is_reserved("kube-apiserver") => Truth::Yes,
             Self::Cluster => outside(endpoint).not(),
             Self::World => outside(endpoint),
             Self::WorldIpv4 => is_family("world-ipv4", IpAddr::is_ipv4),

@@ -56,7 +56,9 @@ struct LeftOut {
     portless: u64,
     /// Sets of labels whose peers outside are too many to name.
     outside: Vec<String>,
-    /// Likewise requests.
+    /// Those whose names nobody was seen to look up.
+    lookups: Vec<String>,
+    /// Those that ask too much to name it.
     requests: Vec<String>,
 }
 

@@ -99,6 +99,11 @@ impl OneWay {
         true
     }
 
+    /// Whether DNS is asked.
+    pub(super) fn looks_up(&self) -> bool {
+        self.peers.values().any(|ports| ports.keys().any(|(protocol, port)| *port == 53 && protocol.has_ports()))
+    }
+
     pub(super) fn has_names(&self) -> bool {
         self.peers.keys().any(|peer| matches!(peer, Peer::Names(_)))
     }

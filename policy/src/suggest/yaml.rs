@@ -128,6 +128,9 @@ pub(super) fn write(
         }
         // Cilium learns which addresses a name has from the look-ups that it lets through.
         let wants_names = draft.egress.has_names();
+        if wants_names && !draft.egress.looks_up() {
+            left_out.lookups.push(name.clone());
+        }
         let ingress = rules(&draft.ingress, true, false, options, &name, &mut left_out);
         let egress = rules(&draft.egress, false, wants_names, options, &name, &mut left_out);
         let or_closed = |rules: Vec<Rule>| match (rules.is_empty(), options.leaves_unseen_open) {
@@ -174,6 +177,10 @@ fn remarks(left_out: &LeftOut) -> Vec<String> {
     }
     let lists = [
         (&left_out.outside, "too many addresses outside to list, so the entity world stands for them"),
+        (
+            &left_out.lookups,
+            "DNS names are allowed, and no look-up was seen: Cilium learns their addresses from look-ups to port 53 that it lets through, so allow those",
+        ),
         (&left_out.requests, "too many different requests on a port to list, so all are allowed there"),
     ];
     for (names, what) in lists {

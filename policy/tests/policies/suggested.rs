@@ -225,6 +225,14 @@ spec:
 }
 
 #[test]
+fn names_without_look_ups_are_remarked() {
+    let names = "shop/web > world:1.2.3.4/api.example.com TCP/443";
+    let remarks = |flows: &[&str]| suggest(&seen(flows, false), &options("shop", false)).unwrap().remarks;
+    assert!(remarks(&[names])[0].starts_with("web-seen: DNS names are allowed, and no look-up was seen"));
+    assert!(remarks(&[names, "shop/web > kube-system/dns UDP/53"]).is_empty());
+}
+
+#[test]
 fn hostile_labels_stay_text() {
     let hostile = "shop/app=x\u{1b}[31m:\u{2028}-{[&*#'\",key=yes > shop/db TCP/1";
     let seen = seen(&[hostile, "shop/app=null > shop/db TCP/1", "shop/app=0x1f > shop/db TCP/1"], false);
