@@ -27,6 +27,10 @@ const BATCH: u64 = 4096;
 /// Rows wait no longer than this for others.
 const FLUSH: Duration = Duration::from_millis(200);
 
+/// The ring is looked into this often when something was in it, and ever less often, down to the second, when nothing was. In the
+/// longer one a million events a second fill half of the ring.
+const REST_NS: (i64, i64) = (5_000_000, 20_000_000);
+
 /// Counters, files and interfaces are looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -68,7 +72,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn go(&mut self, signals: &Signals) -> Result<()> {
         let began = Instant::now();
-        let (mut looked, mut flushed) = (None::<Instant>, Instant::now());
+        let (mut looked, mut flushed, mut rest_ns) = (None::<Instant>, Instant::now(), REST_NS.0);
         self.losses.iter_mut().for_each(|losses| losses.since = now());
         loop {
             let over = signals.stop.load(Ordering::Acquire)
@@ -87,8 +91,11 @@ impl Run {
                 self.flush()?;
                 flushed = Instant::now();
             }
-            if !full {
-                self.wait();
+            if full {
+                rest_ns = REST_NS.0;
+            } else {
+                self.wait(rest_ns);
+                rest_ns = (rest_ns * 2).min(REST_NS.1);
             }
         }
         // Nothing more comes in; what is in the ring is part of the recording.
@@ -130,10 +137,10 @@ impl Run {
     }
 
     /// Waits for events for a moment. They do not wake anybody up, as that costs more than they do.
-    fn wait(&self) {
+    fn wait(&self, nanos: i64) {
         let mut descriptors: Vec<PollFd<'_>> =
             self.attachments.iter().map(|attachment| PollFd::new(&attachment.ring.0, PollFlags::IN)).collect();
-        let wait = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+        let wait = Timespec { tv_sec: 0, tv_nsec: nanos };
         let _ = poll(&mut descriptors, Some(&wait));
     }
 
