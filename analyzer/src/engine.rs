@@ -1,7 +1,9 @@
 //! The embedded engine: Polars SQL over the batches that were read.
 //!
 //! Batches cross to Polars and back through Arrow's C data interface, without a copy but for dictionary texts, which
-//! become views into their dictionary.
+//! become views into their dictionary. One table that most questions rest on is made by hand (`connections`).
+
+mod connections;
 
 use std::collections::HashMap;
 
@@ -16,6 +18,9 @@ use sqlparser::ast::{Query, With};
 
 use lookback_flow::guard::guarded;
 use lookback_question::bind::EVENTS;
+
+/// The table that all derived ones are made from.
+const FLOWS: &str = "flows";
 
 /// Runs statements over one table of events.
 pub(crate) struct Engine {
@@ -58,6 +63,12 @@ impl Engine {
     /// Runs a query after the tables of its WITH, each once. Left to itself, Polars would make such a table again wherever
     /// it is named, and with it all that it is made from.
     fn evaluate(&mut self, query: &Query) -> PolarsResult<DataFrame> {
+        if connections::is_theirs(query)
+            && let Some(flows) = self.tables.get(FLOWS)
+            && let Some(table) = connections::of(flows.clone())?
+        {
+            return Ok(table);
+        }
         let mut body = query.clone();
         let plain = |with: &With| !with.recursive && with.cte_tables.iter().all(|table| table.alias.columns.is_empty());
         let tables = body.with.take_if(|with| plain(with)).map(|with| with.cte_tables).unwrap_or_default();

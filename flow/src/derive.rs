@@ -2,6 +2,7 @@
 //!
 //! They are made for the columns asked for only, after a batch is decoded, so that every source of batches has them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -13,10 +14,10 @@ use arrow::datatypes::{Int32Type, Schema as ArrowSchema, UInt64Type};
 use arrow::error::ArrowError;
 
 use crate::columns::{ColumnId, Type};
-use crate::dictionary::unpacked_column;
+use crate::dictionary::{hasher, unpacked_column};
 use crate::names::{Side, Workloads, best_name};
 use crate::schema::arrow_field;
-use crate::view::{View, WrongType};
+use crate::view::{Numbers, View, WrongType};
 
 /// Columns that settle the direction.
 const DIRECTION: &[&str] = &[
@@ -254,22 +255,84 @@ fn endpoint_names(
     workloads: &Workloads,
     client: bool,
 ) -> DictionaryArray<Int32Type> {
-    let mut names = StringDictionaryBuilder::<Int32Type>::new();
+    let mut names = Names::default();
     let (Some(source), Some(destination)) = (Side::of("source"), Side::of("destination")) else {
-        names.append_nulls(directions.len());
-        return names.finish();
+        return names.finish(directions.len());
     };
+    let sides = [&source, &destination].map(|side| (side, NumberedSide::of(view, side)));
+    // Of ends that are all numbered the name is looked for once, as the same ones come again and again.
+    let mut known: HashMap<(bool, EndKey), Option<i32>, ahash::RandomState> = HashMap::with_hasher(hasher());
     let mut name = String::new();
     for (row, direction) in directions.iter().enumerate() {
-        let side = if is_source(*direction, client) { &source } else { &destination };
-        best_name(view, side, row, workloads, &mut name);
-        if name.is_empty() {
-            names.append_null();
-        } else {
-            names.append_value(&name);
-        }
+        let is_source = is_source(*direction, client);
+        let [of_source, of_destination] = &sides;
+        let (side, numbered) = if is_source { of_source } else { of_destination };
+        let mut find = || {
+            best_name(view, side, row, workloads, &mut name);
+            (!name.is_empty()).then(|| names.number(&name))
+        };
+        let number = match numbered {
+            Some(numbered) => *known.entry((is_source, numbered.key(row))).or_insert_with(find),
+            None => find(),
+        };
+        names.keys.push(number);
     }
-    names.finish()
+    names.finish(directions.len())
+}
+
+/// The columns of an end that its name comes from, where all are numbered or numbers.
+struct NumberedSide<'a> {
+    numbered: [Option<&'a Int32Array>; 8],
+    identity: Option<&'a UInt32Array>,
+}
+
+/// What tells an end from others within a batch.
+type EndKey = ([i32; 8], Option<u32>);
+
+impl<'a> NumberedSide<'a> {
+    fn of(view: &View<'a>, side: &Side) -> Option<Self> {
+        let Side { namespace, pod, workloads, labels, service, service_namespace, names, identity, ip } = *side;
+        let columns = [namespace, pod, workloads, labels, service, service_namespace, names, ip];
+        let identity = match view.numbers(identity) {
+            Some(Numbers::U32(identity)) => Some(identity),
+            None => None,
+            Some(_) => return None,
+        };
+        let keys = |column| Some(view.numbered(column)?.keys());
+        columns.iter().all(|column| view.is_numbered(*column)).then(|| Self { numbered: columns.map(keys), identity })
+    }
+
+    fn key(&self, row: usize) -> EndKey {
+        let number = |keys: &Int32Array| if keys.is_valid(row) { keys.value(row) } else { -1 };
+        let identity = self.identity.filter(|identity| identity.is_valid(row)).map(|identity| identity.value(row));
+        (self.numbered.map(|keys| keys.map_or(-1, number)), identity)
+    }
+}
+
+/// Texts that are numbered, and the number of each row's.
+#[derive(Default)]
+struct Names {
+    known: HashMap<String, i32>,
+    texts: StringBuilder,
+    keys: Vec<Option<i32>>,
+}
+
+impl Names {
+    fn number(&mut self, name: &str) -> i32 {
+        if let Some(number) = self.known.get(name) {
+            return *number;
+        }
+        self.texts.append_value(name);
+        let number = i32::try_from(self.known.len()).unwrap_or(i32::MAX);
+        self.known.insert(name.to_owned(), number);
+        number
+    }
+
+    /// Rows that are left have none.
+    fn finish(mut self, rows: usize) -> DictionaryArray<Int32Type> {
+        self.keys.resize(rows, None);
+        DictionaryArray::new(Int32Array::from(self.keys), Arc::new(self.texts.finish()))
+    }
 }
 
 /// `client_x` or `server_x` from `source_x` and `destination_x`.
@@ -358,23 +421,26 @@ fn connection_ids(view: &View<'_>, directions: &[Direction]) -> StringArray {
 
 fn request_ids(view: &View<'_>, rows: usize) -> StringArray {
     let headers = ColumnId::of("http_headers");
-    (0..rows)
-        .map(|row| {
-            let headers = view.structs(headers?, row)?;
-            let keys = headers.column_by_name("key")?.as_string_opt::<i32>()?;
-            let values = headers.column_by_name("value")?.as_string_opt::<i32>()?;
-            let at = keys.iter().position(|key| key.is_some_and(|key| key.eq_ignore_ascii_case("x-request-id")))?;
-            (values.is_valid(at) && !values.value(at).is_empty()).then(|| values.value(at).to_owned())
-        })
-        .collect()
+    let id = |row| {
+        let (items, mut range) = view.items(headers?, row)?;
+        let items = items.as_struct_opt()?;
+        let keys = items.column_by_name("key")?.as_string_opt::<i32>()?;
+        let values = items.column_by_name("value")?.as_string_opt::<i32>()?;
+        let at = range.find(|at| keys.is_valid(*at) && keys.value(*at).eq_ignore_ascii_case("x-request-id"))?;
+        (values.is_valid(at) && !values.value(at).is_empty()).then(|| values.value(at))
+    };
+    (0..rows).map(id).collect()
 }
 
 fn first_texts(view: &View<'_>, column: &str, rows: usize) -> ArrayRef {
     let id = ColumnId::of(column);
     let mut firsts = StringDictionaryBuilder::<Int32Type>::new();
     for row in 0..rows {
-        let texts = id.and_then(|id| view.texts(id, row));
-        firsts.append_option(texts.as_ref().and_then(|texts| texts.iter().flatten().next()));
+        let items = id.and_then(|id| view.items(id, row));
+        let texts = items.and_then(|(items, range)| Some((items.as_string_opt::<i32>()?, range)));
+        firsts.append_option(
+            texts.and_then(|(texts, mut range)| range.find(|at| texts.is_valid(*at)).map(|at| texts.value(at))),
+        );
     }
     Arc::new(firsts.finish())
 }
@@ -385,7 +451,9 @@ fn has_answer(view: &View<'_>, rows: usize) -> BooleanArray {
     (0..rows)
         .map(|row| {
             let dns = protocol.and_then(|id| view.text(id, row)) == Some("dns");
-            dns.then(|| lists.iter().flatten().any(|id| view.texts(*id, row).is_some_and(|list| !list.is_empty())))
+            dns.then(|| {
+                lists.iter().flatten().any(|id| view.items(*id, row).is_some_and(|(_, items)| !items.is_empty()))
+            })
         })
         .collect()
 }

@@ -25,7 +25,7 @@ pub use info::{Origin, SegmentInfo};
 pub use layout::COLUMNS_OF_FILE;
 pub use needle::{Clause, Needle, Pattern};
 pub use prune::Wanted;
-pub use read::{Reading, SegmentFile, SegmentReader, Skipped};
+pub use read::{Form, Reading, SegmentFile, SegmentReader, Skipped};
 pub use write::SegmentWriter;
 
 /// Version of the files that are written: it grows when a column comes, or is stored otherwise.

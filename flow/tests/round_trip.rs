@@ -12,7 +12,7 @@ use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::json::{self, encode};
 use lookback_flow::protobuf::{self, Envelope};
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Reading, SegmentFile, SegmentInfo, SegmentWriter, Wanted};
+use lookback_flow::segment::{Form, Reading, SegmentFile, SegmentInfo, SegmentWriter, Wanted};
 use lookback_flow::view::View;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -120,21 +120,24 @@ fn many_rows_are_encoded_as_each_is() {
     writer.write(&batch).unwrap();
     writer.finish(&SegmentInfo::default()).unwrap();
     let file = SegmentFile::open(file.path()).unwrap();
-    let read = |columns: &Projection, as_stored| -> Vec<RecordBatch> {
-        let reading = Reading { batch_rows: Some(70), as_stored, ..Reading::default() };
+    let read = |columns: &Projection, form| -> Vec<RecordBatch> {
+        let reading = Reading { batch_rows: Some(70), form, ..Reading::default() };
         file.read_as(columns, &Wanted::default(), reading).unwrap().map(Result::unwrap).collect()
     };
 
     // Lists that are numbered are the same lists.
-    let numbered = read(&Projection::all(), true);
+    let numbered = read(&Projection::all(), Form::Stored);
     let is_numbered = |batch: &RecordBatch| {
         matches!(batch.column_by_name("source_labels").unwrap().data_type(), DataType::Dictionary(..))
     };
+    let numbered_columns = Projection::all().schema().fields().len();
     assert!(numbered.len() > 5 && numbered.iter().all(is_numbered));
     assert_eq!(numbered.iter().map(to_line).collect::<Vec<_>>().join("\n"), to_line(&batch));
 
     let some = Projection::of(["time", "kind", "messages", "source_labels", "verdict", "tcp_flags", "http_headers"]);
-    for batches in [vec![batch], numbered, read(&Projection::all(), false), read(&some, true)] {
+    let lists = read(&Projection::all(), Form::NumberedLists);
+    assert!(lists.iter().all(is_numbered) && lists.iter().all(|batch| batch.num_columns() == numbered_columns));
+    for batches in [vec![batch], numbered, lists, read(&Projection::all(), Form::Schema), read(&some, Form::Stored)] {
         for envelope in [Envelope::Flows, Envelope::AgentEvents, Envelope::DebugEvents] {
             let mut layout = None;
             for batch in &batches {

@@ -8,7 +8,7 @@ use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::{self, Coverage};
 use lookback_flow::json::Wants;
 use lookback_flow::names::Workloads;
-use lookback_flow::segment::{Origin, SegmentFile, Skipped, Wanted};
+use lookback_flow::segment::{Form, Origin, Reading, SegmentFile, Skipped, Wanted};
 
 /// What came of a file.
 #[derive(Default)]
@@ -89,7 +89,8 @@ impl Part {
         wanted.exactly &= !learns;
         let counted = if counts { coverage::COLUMNS } else { &[] };
         let projection = wants.columns.clone().with(counted.iter().filter_map(|name| ColumnId::of(name)));
-        let mut reader = file.read(&projection, &wanted, None)?;
+        let reading = Reading { form: Form::NumberedLists, ..Reading::default() };
+        let mut reader = file.read_as(&projection, &wanted, reading)?;
         self.skipped = Some(reader.skipped);
         for batch in &mut reader {
             let batch = batch?;

@@ -13,7 +13,7 @@ use lookback_flow::archive::layout::Hour;
 use lookback_flow::archive::{Archive, HourFiles};
 use lookback_flow::mask::FieldMask;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Reading, RowTest, SegmentError, SegmentFile, Wanted};
+use lookback_flow::segment::{Form, Reading, RowTest, SegmentError, SegmentFile, Wanted};
 
 use super::printer::{Keep, Printer};
 use super::selection::Selection;
@@ -130,7 +130,7 @@ impl<'a> Archived<'a> {
             let selection = Arc::clone(self.selection);
             let test = move |batch: &_| selection.rows(batch, window).map_err(ArrowError::from);
             let test = RowTest { columns: self.selection.columns(), test: Arc::new(test) };
-            let reading = Reading { test: Some(test), as_stored: true, ..Reading::default() };
+            let reading = Reading { test: Some(test), form: Form::Stored, ..Reading::default() };
             for batch in file.read_as(self.columns, &wanted, reading)? {
                 printer.batch(part, &self.mask.apply(&batch?)?)?;
             }
@@ -172,7 +172,7 @@ impl<'a> Archived<'a> {
                 let window = extremes.window(self.selection.window);
                 if overlaps(span, window) {
                     let wanted = Wanted { window, needles: needles.clone(), exactly: true, row_group: Some(group) };
-                    let reading = Reading { as_stored: true, ..Reading::default() };
+                    let reading = Reading { form: Form::Stored, ..Reading::default() };
                     let Ok(batches) = file.read_as(&columns, &wanted, reading) else { continue };
                     for batch in batches.map_while(Result::ok) {
                         self.selection.times(&batch)?.into_iter().for_each(|time| extremes.add(time));

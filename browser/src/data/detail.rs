@@ -39,7 +39,7 @@ pub struct Branch {
 pub fn lines(store: &Store, part: usize, rows: &[usize]) -> Result<Vec<String>, DataError> {
     let Some(part) = store.parts.get(part) else { return Ok(Vec::new()) };
     let mut all = Vec::with_capacity(rows.len());
-    for batch in part.pick(&Projection::all(), rows, true)? {
+    for batch in part.pick(&Projection::all(), rows)? {
         let mut text = String::new();
         let ends = json::encode_lines(&batch, &mut text)?;
         let mut start = 0;

@@ -42,7 +42,7 @@ pub fn rows(store: &Store, entries: &[Entry], columns: &[Col]) -> Result<Vec<Row
         let Some(part) = of_part.first().and_then(|(part, ..)| store.parts.get(*part)) else { continue };
         let numbers: Vec<usize> = of_part.iter().map(|(_, row, _)| *row).collect();
         let mut places = of_part.iter();
-        for batch in part.pick(&projection, &numbers, true)? {
+        for batch in part.pick(&projection, &numbers)? {
             let view = View::new(&batch)?;
             for row in 0..batch.num_rows() {
                 let Some((.., at)) = places.next() else { break };

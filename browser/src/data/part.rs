@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow_select::concat::concat_batches;
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Needle, Reading, RowTest, SegmentError, SegmentFile, SegmentReader, Wanted};
+use lookback_flow::segment::{Form, Needle, Reading, RowTest, SegmentError, SegmentFile, SegmentReader, Wanted};
 
 /// Why a part cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -126,29 +125,20 @@ impl Part {
         self.read(columns, wanted, Reading { test: Some(test), ..Reading::default() })
     }
 
-    /// Some rows, by ascending number, as one batch.
+    /// Some rows, by ascending number.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn pick(&self, columns: &Projection, rows: &[usize], as_stored: bool) -> Result<Vec<RecordBatch>, PartError> {
+    pub fn pick(&self, columns: &Projection, rows: &[usize]) -> Result<Vec<RecordBatch>, PartError> {
         let ranges = ranges(rows);
         match &self.store {
             Rows::Memory(batch) => {
-                let slices: Vec<RecordBatch> = ranges
-                    .into_iter()
-                    .filter(|range| range.end <= batch.num_rows())
-                    .map(|range| batch.slice(range.start, range.len()))
-                    .collect();
-                if as_stored || slices.is_empty() {
-                    return Ok(slices);
-                }
-                let joined = concat_batches(&batch.schema(), &slices);
-                let joined = joined.map_err(|error| PartError { path: "memory".into(), error: error.into() })?;
-                Ok(vec![joined])
+                let within = ranges.into_iter().filter(|range| range.end <= batch.num_rows());
+                Ok(within.map(|range| batch.slice(range.start, range.len())).collect())
             }
             Rows::Group { file, group } => {
                 let wanted = Wanted { row_group: Some(*group), ..Wanted::default() };
-                let reading = Reading { as_stored, picked: Some(ranges), ..Reading::default() };
+                let reading = Reading { form: Form::Stored, picked: Some(ranges), ..Reading::default() };
                 let failed = |error| PartError { path: file.path.clone(), error };
                 let batches = file.file.read_again(&file.path, columns, &wanted, reading).map_err(failed)?;
                 batches.collect::<Result<_, _>>().map_err(failed)
@@ -161,7 +151,7 @@ impl Part {
             Rows::Memory(batch) => Ok(Batches::Memory(Some(batch.clone()))),
             Rows::Group { file, group } => {
                 let wanted = Wanted { row_group: Some(*group), ..wanted };
-                let reading = Reading { as_stored: true, ..reading };
+                let reading = Reading { form: Form::Stored, ..reading };
                 // Opened anew: several readers of a file do not move each other's place in it.
                 let reader = file.file.read_again(&file.path, columns, &wanted, reading);
                 let reader = reader.map_err(|error| PartError { path: file.path.clone(), error })?;

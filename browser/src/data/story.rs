@@ -118,7 +118,7 @@ impl Telling {
         let columns = cell::needs(&COLS).with(NEEDS.into_iter().chain(more).map(known));
         let mut subject = Subject::default();
         if let Some(part) = store.parts.get(place.part()) {
-            for batch in part.pick(&columns, &[place.row()], true)? {
+            for batch in part.pick(&columns, &[place.row()])? {
                 let view = View::new(&batch)?;
                 if batch.num_rows() > 0 {
                     subject = Subject::of(&Event { view: &view, row: 0 });

@@ -43,6 +43,19 @@ pub struct SegmentFile {
     pub unknown: Vec<String>,
 }
 
+/// How columns stand in the batches that are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// In the types of the schema.
+    #[default]
+    Schema,
+    /// Likewise, but lists of texts are numbered where the file has their texts so: most come again and again.
+    NumberedLists,
+    /// For who reads through a [`View`](crate::view::View) alone: lists of texts are numbered, texts are not where the file does
+    /// not have them so, and columns without a value are left out.
+    Stored,
+}
+
 /// How a file is read.
 #[derive(Debug, Default)]
 pub struct Reading {
@@ -50,9 +63,7 @@ pub struct Reading {
     pub batch_rows: Option<usize>,
     /// Of the rows that do not pass, only what is tested is read.
     pub test: Option<RowTest>,
-    /// For who reads through a [`View`](crate::view::View): lists of texts are numbered, as most come again and again, and texts
-    /// are not where the file does not have them so.
-    pub as_stored: bool,
+    pub form: Form,
     /// Only these rows of each row group that is read, in ascending ranges that do not touch.
     pub picked: Option<Vec<Range<usize>>>,
 }
@@ -156,7 +167,7 @@ impl SegmentFile {
     }
 
     /// The wanted columns of the file.
-    fn columns(&self, projection: &Projection, as_stored: bool) -> Columns {
+    fn columns(&self, projection: &Projection, form: Form) -> Columns {
         let (mut positions, mut fields) = (Vec::new(), Vec::<Field>::new());
         for (position, field) in self.metadata.schema().fields().iter().enumerate() {
             let known = known(field.name()).filter(|(id, _)| projection.has(*id)).map(|(_, field)| field);
@@ -164,21 +175,24 @@ impl SegmentFile {
             if known.is_some() || companion {
                 positions.push(position);
             }
-            fields.extend(known.map(|field| if as_stored { self.stored(field) } else { field }));
+            fields.extend(known.map(|field| self.formed(field, form)));
         }
         let file = Arc::clone(self.metadata.schema());
-        Columns { positions, schema: Arc::new(ArrowSchema::new(fields)), file, as_stored }
+        Columns { positions, schema: Arc::new(ArrowSchema::new(fields)), file, form }
     }
 
-    /// A field as it is read with least effort.
-    fn stored(&self, field: Field) -> Field {
+    /// A field as it is read.
+    fn formed(&self, field: Field, form: Form) -> Field {
+        if form == Form::Schema {
+            return field;
+        }
         let leaves = self.metadata().file_metadata().schema_descr().columns();
         let of_field = |leaf: &ColumnDescPtr| leaf.path().parts().first() == Some(field.name());
         let leaves: Vec<usize> = (0..).zip(leaves).filter(|(_, leaf)| of_field(leaf)).map(|(at, _)| at).collect();
         let groups = self.metadata().row_groups();
         let is_numbered = groups.iter().all(|group| leaves.iter().all(|leaf| is_numbered(group.column(*leaf))));
         match field.data_type() {
-            DataType::Dictionary(_, values) if !is_numbered => {
+            DataType::Dictionary(_, values) if form == Form::Stored && !is_numbered => {
                 let values = values.as_ref().clone();
                 field.with_data_type(values)
             }
@@ -192,11 +206,11 @@ impl SegmentFile {
         file: &File,
         projection: &Projection,
         wanted: &Wanted,
-        Reading { batch_rows, test, as_stored, picked }: Reading,
+        Reading { batch_rows, test, form, picked }: Reading,
     ) -> Result<SegmentReader, SegmentError> {
         let inferred = self.metadata.schema();
-        let columns = self.columns(projection, as_stored);
-        let test = test.map(|test| (self.columns(&test.columns, as_stored), test));
+        let columns = self.columns(projection, form);
+        let test = test.map(|test| (self.columns(&test.columns, form), test));
         // Texts of few values are read as the dictionaries that they are stored as.
         let as_wanted = |field: &Arc<Field>| {
             let of = |columns: &Columns| columns.schema.field_with_name(field.name()).ok().cloned();
@@ -230,8 +244,7 @@ pub(super) struct Columns {
     schema: SchemaRef,
     /// All columns of the file.
     file: SchemaRef,
-    /// Those that hold nothing are left out of a batch.
-    as_stored: bool,
+    form: Form,
 }
 
 /// Whether a column has no value in a row group.
@@ -343,7 +356,7 @@ pub(super) fn conform(columns: &Columns, batch: &RecordBatch) -> Result<RecordBa
         let array = match batch.column_by_name(field.name()) {
             Some(array) => conform_column(field, array, batch)?,
             // It has no value here.
-            None if columns.as_stored => continue,
+            None if columns.form == Form::Stored => continue,
             None => new_null_array(field.data_type(), batch.num_rows()),
         };
         fields.push(Arc::clone(field));

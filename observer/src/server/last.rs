@@ -9,7 +9,7 @@ use super::selection::{Ids, Selection, UNTIMED};
 use super::store::{Store, StoreError};
 use arrow::array::BooleanArray;
 use arrow::compute::filter_record_batch;
-use lookback_flow::segment::Reading;
+use lookback_flow::segment::{Form, Reading};
 use lookback_flow::view::View;
 
 /// Rows that the first step back is likely to hold, at least.
@@ -90,7 +90,7 @@ fn count(
     for (at, _) in store.segments().iter().enumerate().filter(|(_, segment)| segment.reaches(window)) {
         let mut read = || {
             let ids = Ids::new()?;
-            let reading = Reading { as_stored: true, ..Reading::default() };
+            let reading = Reading { form: Form::Stored, ..Reading::default() };
             for batch in store.rows(at, &columns, &wanted(store, at, window, selection), reading)? {
                 let batch = batch?;
                 let kept = BooleanArray::from(selection.keep(&batch, &ids, window)?);

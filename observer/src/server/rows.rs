@@ -5,7 +5,7 @@ mod source;
 use std::sync::Arc;
 
 use lookback_flow::rows::Projection;
-use lookback_flow::segment::{Reading, SegmentError, SegmentReader, Wanted};
+use lookback_flow::segment::{Form, Reading, SegmentError, SegmentReader, Wanted};
 use lookback_flow::view::View;
 
 pub(crate) use self::source::times;
@@ -181,7 +181,7 @@ impl Cursor {
     /// Reads what is asked about of the rows of the stretch.
     fn asked(&self) -> Result<SegmentReader, SegmentError> {
         let Self { store, selection, segment, .. } = self;
-        let reading = Reading { as_stored: true, ..Reading::default() };
+        let reading = Reading { form: Form::Stored, ..Reading::default() };
         store.rows(*segment, &selection.asked(), &wanted(store, *segment, self.window, selection), reading)
     }
 
@@ -192,7 +192,7 @@ impl Cursor {
             batch_rows: Some(self.batch_rows),
             // Where most rows are sent anyway, they are read once.
             test: selection.has_filters().then(|| selection.test(self.window)).transpose()?,
-            as_stored: true,
+            form: Form::Stored,
             ..Reading::default()
         };
         let wanted = wanted(store, *segment, self.window, selection);

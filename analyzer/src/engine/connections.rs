@@ -1,0 +1,258 @@
+//! The table `connections` by hand: what `queries/tables/connections.sql` says, in a few passes over the lines.
+//!
+//! Promises:
+//! 1. The rows are those of the SQL, value for value; their order, which the SQL leaves open, is that of the first lines. A test
+//!    holds both against each other.
+//! 2. Where the SQL has been replaced by another, or the flows are not what Hubble writes (a line without a time, one connection
+//!    with two addresses), nothing is made here, and the SQL is asked.
+
+mod groups;
+mod lines;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use lookback_question::bind::{Bound, Scope};
+use lookback_question::catalogue::Catalogue;
+use polars::frame::DataFrame;
+use polars::prelude::{
+    ChunkTake as _, Column, IdxCa, Int32Chunked, Int64Chunked, IntoColumn as _, LazyFrame, NewChunkedArray as _,
+    PolarsResult, StringChunked, UInt32Chunked, col,
+};
+use sqlparser::ast::Query;
+
+use groups::Group;
+use lines::Lines;
+
+/// Name of the table.
+const NAME: &str = "connections";
+
+/// The SQL that is done by hand, as it is printed.
+static SQL: LazyLock<Option<String>> = LazyLock::new(|| {
+    let catalogue = Catalogue::load(&[]).ok()?;
+    let bound = Bound::new("SELECT connection_id FROM connections", NAME, &BTreeMap::new(), &catalogue).ok()?;
+    let tables = bound.tables(&Scope::default()).ok()?;
+    tables.into_iter().find(|(name, _)| name == NAME).map(|(_, query)| query.to_string())
+});
+
+/// Whether a query is the one that is done by hand.
+pub(super) fn is_theirs(query: &Query) -> bool {
+    SQL.as_ref().is_some_and(|sql| *sql == query.to_string())
+}
+
+/// The connections of these flows; `None` where the SQL has to be asked.
+pub(super) fn of(flows: LazyFrame) -> PolarsResult<Option<DataFrame>> {
+    let mut flows = flows.select(lines::COLUMNS.map(col)).collect()?;
+    flows.align_chunks_par();
+    let Some(lines) = Lines::of(&flows) else { return Ok(None) };
+    table(&lines, &groups::of(&lines)).map(Some)
+}
+
+/// The groups as the columns of the table.
+fn table(lines: &Lines<'_>, groups: &[Group]) -> PolarsResult<DataFrame> {
+    let texts = StringChunked::from_iter_values("".into(), lines.texts.iter().copied());
+    let named = |name: &str, number: &dyn Fn(&Group) -> Option<u32>| -> PolarsResult<Column> {
+        let numbers = IdxCa::from_iter_options("".into(), groups.iter().map(number));
+        Ok(texts.take(&numbers)?.with_name(name.into()).into_column())
+    };
+    let of = |group: &Group| lines.connections.get(group.connection as usize);
+    let ids = StringChunked::from_iter_values("".into(), lines.connections.iter().map(|connection| connection.id));
+    let id = ids.take(&IdxCa::from_iter_values("".into(), groups.iter().map(|group| group.connection)))?;
+    let word = |name: &str, word: &dyn Fn(&Group) -> Option<&'static str>| {
+        StringChunked::from_iter_options(name.into(), groups.iter().map(word)).into_column()
+    };
+    let count = |name: &str, count: &dyn Fn(&Group) -> Option<i32>| {
+        Int32Chunked::from_iter_options(name.into(), groups.iter().map(count)).into_column()
+    };
+    let time = |name: &str, time: &dyn Fn(&Group) -> Option<i64>| {
+        Int64Chunked::from_iter_options(name.into(), groups.iter().map(time)).into_column()
+    };
+    let port = |name: &str, port: &dyn Fn(&Group) -> Option<u32>| {
+        UInt32Chunked::from_iter_options(name.into(), groups.iter().map(port)).into_column()
+    };
+    let is_tcp = |group: &Group| of(group).is_some_and(|connection| lines.text(connection.protocol) == "TCP");
+    DataFrame::new(
+        groups.len(),
+        vec![
+            id.with_name("connection_id".into()).into_column(),
+            count("attempt", &|group| Some(group.attempt)),
+            named("l4_protocol", &|group| Some(of(group)?.protocol))?,
+            named("client", &|group| group.client)?,
+            named("client_namespace", &|group| group.client_namespace)?,
+            named("client_ip", &|group| Some(of(group)?.client_ip))?,
+            port("client_port", &|group| of(group)?.client_port),
+            named("server", &|group| group.server)?,
+            named("server_namespace", &|group| group.server_namespace)?,
+            named("server_ip", &|group| Some(of(group)?.server_ip))?,
+            port("server_port", &|group| of(group)?.server_port),
+            time("first_ns", &|group| Some(group.first_ns)),
+            time("last_ns", &|group| Some(group.last_ns)),
+            port("lines", &|group| Some(group.lines)),
+            count("syns", &|group| is_tcp(group).then_some(group.syns)),
+            time("syn_ns", &|group| group.syn_ns),
+            time("last_syn_ns", &|group| group.last_syn_ns),
+            time("answer_ns", &|group| group.answer_ns.filter(|_| is_tcp(group))),
+            time("last_reply_ns", &|group| group.last_reply_ns),
+            word("state", &|group| group.state(is_tcp(group))),
+            word("reset_by", &|group| group.reset().map(|(by, _)| by)),
+            time("reset_ns", &|group| group.reset().map(|(_, at)| at)),
+            time("fin_ns", &|group| group.fin_ns),
+            time("drop_ns", &|group| group.drop_ns),
+            count("audited", &|group| Some(group.audited.into())),
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
+
+    use std::collections::HashMap;
+
+    use polars::prelude::{IntoLazy as _, NamedFrom as _, PlSmallStr, Series};
+    use polars::sql::SQLContext;
+    use proptest::prelude::*;
+
+    use super::super::Engine;
+    use super::*;
+
+    /// A line, in places of short lists of values.
+    type Said = (usize, usize, bool, i64, usize, usize, usize, usize, usize, usize);
+
+    const PROTOCOLS: [&str; 2] = ["TCP", "UDP"];
+    const ENDS: [(&str, Option<u32>); 3] = [("10.0.0.1", Some(40_000)), ("10.0.0.2", Some(80)), ("fd00::3", None)];
+    const NAMES: [Option<&str>; 5] = [None, Some("shop/web"), Some("shop/a"), Some("10.0.0.9"), Some("world")];
+    const FLAGS: [Option<&str>; 7] =
+        [None, Some("SYN"), Some("SYN, ACK"), Some("ACK"), Some("RST"), Some("ACK, FIN"), Some("ACK, PSH")];
+    const VERDICTS: [Option<&str>; 6] =
+        [None, Some("FORWARDED"), Some("DROPPED"), Some("AUDIT"), Some("TRACED"), Some("TRANSLATED")];
+    const KINDS: [(Option<&str>, Option<&str>); 5] = [
+        (None, None),
+        (Some("L3_L4"), None),
+        (Some("SOCK"), None),
+        (Some("L7"), Some("REQUEST")),
+        (Some("L3_L4"), Some("RESPONSE")),
+    ];
+    const DIRECTIONS: [&str; 3] = ["forward", "reply", "unknown"];
+
+    fn texts<'a>(name: &str, texts: impl Iterator<Item = Option<&'a str>>) -> Column {
+        StringChunked::from_iter_options(name.into(), texts).into_column()
+    }
+
+    fn flows(lines: &[Said]) -> DataFrame {
+        let all = || lines.iter();
+        let ends = |line: &Said| {
+            if line.2 { (ENDS[line.1], ENDS[(line.1 + 1) % 3]) } else { (ENDS[(line.1 + 1) % 3], ENDS[line.1]) }
+        };
+        let ids: Vec<Option<String>> = all()
+            .map(|line| {
+                let ((client, client_port), (server, server_port)) = ends(line);
+                // Some packets have no ports to tell a connection by.
+                (line.9 != 0)
+                    .then(|| format!("{} {client}:{client_port:?} {server}:{server_port:?}", PROTOCOLS[line.0]))
+            })
+            .collect();
+        let number = |name: &str, of: &dyn Fn(&Said) -> Option<u32>| {
+            UInt32Chunked::from_iter_options(name.into(), all().map(of)).into_column()
+        };
+        let identity = |place: usize| [None, Some(0), Some(1), Some(2), Some(7), Some(4242)][place % 6];
+        let outside = |name: &str, of: &dyn Fn(&Said) -> Option<u32>| {
+            let flags: Vec<Option<bool>> = all().map(|line| of(line).filter(|id| *id != 0).map(|id| id == 2)).collect();
+            Column::from(Series::new(PlSmallStr::from_str(name), flags))
+        };
+        let columns = vec![
+            // Ties, repeated SYNs, and attempts after a long time.
+            Int64Chunked::from_iter_values("time_ns".into(), all().map(|line| line.3)).into_column(),
+            texts("direction", all().map(|line| Some(DIRECTIONS[line.4]))),
+            texts("verdict", all().map(|line| VERDICTS[line.5])),
+            texts("l4_protocol", all().map(|line| Some(PROTOCOLS[line.0]))),
+            texts("connection_id", ids.iter().map(Option::as_deref)),
+            texts("client", all().map(|line| NAMES[line.6])),
+            texts("client_namespace", all().map(|line| NAMES[line.7])),
+            texts("client_ip", all().map(|line| Some(ends(line).0.0))),
+            number("client_port", &|line| ends(line).0.1),
+            texts("server", all().map(|line| NAMES[line.7])),
+            texts("server_namespace", all().map(|line| NAMES[line.6])),
+            texts("server_ip", all().map(|line| Some(ends(line).1.0))),
+            number("server_port", &|line| ends(line).1.1),
+            outside("client_is_outside", &|line| identity(line.6)),
+            number("client_identity", &|line| identity(line.6)),
+            outside("server_is_outside", &|line| identity(line.7)),
+            number("server_identity", &|line| identity(line.7)),
+            texts("tcp_flags", all().map(|line| FLAGS[line.8])),
+            texts("flow_type", all().map(|line| KINDS[line.9].0)),
+            texts("l7_type", all().map(|line| KINDS[line.9].1)),
+        ];
+        DataFrame::new(lines.len(), columns).unwrap()
+    }
+
+    fn query() -> Query {
+        let bound =
+            Bound::new("SELECT connection_id FROM connections", NAME, &BTreeMap::new(), &Catalogue::load(&[]).unwrap());
+        bound.unwrap().tables(&Scope::default()).unwrap().into_iter().find(|(name, _)| name == NAME).unwrap().1
+    }
+
+    fn sorted(table: &DataFrame) -> DataFrame {
+        table.sort(["connection_id", "attempt"], polars::prelude::SortMultipleOptions::default()).unwrap()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn by_hand_as_in_sql(
+            lines in proptest::collection::vec(
+                (
+                    prop_oneof![4 => Just(0usize), 1 => Just(1usize)],
+                    prop_oneof![4 => Just(0usize), 1 => 0..3usize],
+                    prop_oneof![4 => Just(true), 1 => Just(false)],
+                    prop_oneof![0..5i64, (0..800i64).prop_map(|quarters| quarters * 250_000_000)],
+                    prop_oneof![3 => Just(0usize), 2 => 0..3usize],
+                    0..6usize,
+                    0..5usize,
+                    0..5usize,
+                    prop_oneof![1 => Just(1usize), 1 => 0..7usize],
+                    prop_oneof![4 => Just(1usize), 1 => 0..5usize],
+                ),
+                0..60,
+            ),
+            cut in 0..60usize,
+        ) {
+            let cut = cut.min(lines.len());
+            // In chunks, as they come.
+            let mut table = flows(&lines[..cut]);
+            table.vstack_mut(&flows(&lines[cut..])).unwrap();
+            let mut engine = Engine { context: SQLContext::new(), tables: HashMap::new() };
+            engine.register(super::super::FLOWS, Some(table.clone().lazy()));
+            let mut sql = query();
+            prop_assert!(is_theirs(&sql));
+            let tables = &mut sql.with.as_mut().unwrap().cte_tables;
+            let mut unused = tables[0].clone();
+            unused.alias.name.value = "unused".to_owned();
+            tables.push(unused);
+            prop_assert!(!is_theirs(&sql));
+            let expected = sorted(&engine.evaluate(&sql).unwrap());
+            let found = sorted(&of(table.lazy()).unwrap().unwrap());
+            prop_assert_eq!(found.schema(), expected.schema());
+            prop_assert!(found.equals_missing(&expected), "{:?}\n{:?}", found, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_odd_is_left_to_sql() {
+        let line = |port| (0, port, true, 5, 0, 1, 1, 1, 1, 1);
+        let mut table = flows(&[line(0)]);
+        assert!(of(table.clone().lazy()).unwrap().is_some());
+        // One connection, two addresses.
+        let mut other = flows(&[line(1)]);
+        other.with_column(table.column("connection_id").unwrap().clone()).unwrap();
+        table.vstack_mut(&other).unwrap();
+        assert!(of(table.lazy()).unwrap().is_none());
+        // A line without a time.
+        let mut timeless = flows(&[line(0)]);
+        timeless
+            .with_column(Int64Chunked::from_iter_options("time_ns".into(), [None].into_iter()).into_column())
+            .unwrap();
+        assert!(of(timeless.lazy()).unwrap().is_none());
+    }
+}

@@ -1,0 +1,266 @@
+//! Lines → connections and their attempts.
+
+use polars::prelude::{InitHashMaps as _, PlHashSet};
+
+use super::lines::{Line, Lines, Number, said};
+
+/// Lines of one SYN at several points and nodes are milliseconds apart; a repeated SYN comes after a second or more.
+const REPEATED: i64 = 500_000_000;
+
+/// Linux waits at most 64 s between repetitions of a SYN.
+const LONGEST_WAIT: i64 = 65_000_000_000;
+
+/// One row of the table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    pub connection: u32,
+    pub attempt: i32,
+    pub client: Option<u32>,
+    pub client_namespace: Option<u32>,
+    pub server: Option<u32>,
+    pub server_namespace: Option<u32>,
+    pub first_ns: i64,
+    pub last_ns: i64,
+    pub lines: u32,
+    pub syns: i32,
+    pub syn_ns: Option<i64>,
+    pub last_syn_ns: Option<i64>,
+    pub answer_ns: Option<i64>,
+    pub last_reply_ns: Option<i64>,
+    pub fin_ns: Option<i64>,
+    pub drop_ns: Option<i64>,
+    pub audited: bool,
+    client_reset_ns: Option<i64>,
+    server_reset_ns: Option<i64>,
+    /// Whether some line says its direction.
+    is_known: bool,
+    client_is_no_pod: bool,
+    server_is_no_pod: bool,
+}
+
+impl Group {
+    fn new(connection: u32, attempt: i32, line: &Line) -> Self {
+        Self {
+            connection,
+            attempt,
+            first_ns: line.time,
+            last_ns: line.time,
+            client_is_no_pod: true,
+            server_is_no_pod: true,
+            ..Self::default()
+        }
+    }
+
+    fn add(&mut self, line: &Line, is_new_syn: bool, texts: &Texts<'_>) {
+        let is = |bits| line.said & bits != 0;
+        let time = line.time;
+        let earliest = |slot: &mut Option<i64>| *slot = Some(slot.map_or(time, |known| known.min(time)));
+        let latest = |slot: &mut Option<i64>| *slot = Some(slot.map_or(time, |known| known.max(time)));
+        self.first_ns = self.first_ns.min(time);
+        self.last_ns = self.last_ns.max(time);
+        self.lines += 1;
+        texts.better_name(&mut self.client, line.client);
+        texts.better_name(&mut self.server, line.server);
+        texts.greater(&mut self.client_namespace, line.client_namespace);
+        texts.greater(&mut self.server_namespace, line.server_namespace);
+        self.client_is_no_pod &= is(said::CLIENT_IS_NO_POD);
+        self.server_is_no_pod &= is(said::SERVER_IS_NO_POD);
+        self.audited |= is(said::AUDIT);
+        self.is_known |= is(said::FORWARD | said::REPLY);
+        if is(said::SYN) {
+            earliest(&mut self.syn_ns);
+        }
+        if is_new_syn {
+            self.syns += 1;
+            latest(&mut self.last_syn_ns);
+        }
+        // Whatever shows that the server answered: SYN, ACK, a reply, or a packet that a client sends only after it.
+        if !is(said::SYN | said::RST | said::DROPPED) && is(said::FORWARD | said::REPLY) {
+            earliest(&mut self.answer_ns);
+        }
+        if is(said::RST) && is(said::FORWARD) {
+            earliest(&mut self.client_reset_ns);
+        }
+        if is(said::RST) && is(said::REPLY) {
+            earliest(&mut self.server_reset_ns);
+        }
+        if is(said::FIN) {
+            earliest(&mut self.fin_ns);
+        }
+        if is(said::DROPPED) {
+            earliest(&mut self.drop_ns);
+        }
+        if is(said::REPLY) && !is(said::DROPPED) {
+            latest(&mut self.last_reply_ns);
+        }
+    }
+
+    /// What became of the attempt.
+    pub(super) fn state(&self, is_tcp: bool) -> Option<&'static str> {
+        if !is_tcp || self.syns == 0 {
+            return None;
+        }
+        match self {
+            Self { answer_ns: Some(_), .. } => Some("answered"),
+            Self { server_reset_ns: Some(_), .. } => Some("refused"),
+            Self { drop_ns: Some(_), .. } => Some("dropped"),
+            // Between nodes and the outside, answers pass without being reported: no evidence.
+            Self { client_is_no_pod: true, server_is_no_pod: true, .. } => None,
+            _ => Some("unanswered"),
+        }
+    }
+
+    /// Who sent the first reset, and when.
+    pub(super) fn reset(&self) -> Option<(&'static str, i64)> {
+        match (self.client_reset_ns, self.server_reset_ns) {
+            (Some(client), Some(server)) if client < server => Some(("client", client)),
+            (Some(client), None) => Some(("client", client)),
+            (_, server) => server.map(|server| ("server", server)),
+        }
+    }
+}
+
+/// Texts by number, and whether each is a namespace/name.
+struct Texts<'a> {
+    texts: &'a [&'a str],
+    is_whole: Vec<bool>,
+}
+
+impl Texts<'_> {
+    /// Lines of one connection may name an end differently: a namespace/name is best, a name better than an address.
+    fn better_name(&self, slot: &mut Option<u32>, name: Option<Number>) {
+        let Some(name) = name.map(|name| name.get() - 1) else { return };
+        let rank = |at: u32| (self.is_whole.get(at as usize), self.texts.get(at as usize));
+        if slot.is_none_or(|known| known != name && rank(known) < rank(name)) {
+            *slot = Some(name);
+        }
+    }
+
+    fn greater(&self, slot: &mut Option<u32>, text: Option<Number>) {
+        let Some(text) = text.map(|text| text.get() - 1) else { return };
+        if slot.is_none_or(|known| known != text && self.texts.get(known as usize) < self.texts.get(text as usize)) {
+            *slot = Some(text);
+        }
+    }
+}
+
+/// All connections and attempts.
+pub(super) fn of(lines: &Lines<'_>) -> Vec<Group> {
+    let is_whole = lines.texts.iter().map(|text| text.contains('/')).collect();
+    let texts = Texts { texts: &lines.texts, is_whole };
+    let mut groups = Vec::with_capacity(lines.connections.len());
+    let mut syns = Vec::new();
+    for (connection, of_connection) in (0u32..).zip(by_connection(lines)) {
+        attempts(connection, &of_connection, &mut syns, &texts, &mut groups);
+    }
+    without_replies(lines, &mut groups);
+    groups
+}
+
+/// The lines of each connection.
+fn by_connection<'a>(lines: &'a Lines<'_>) -> impl Iterator<Item = Vec<&'a Line>> {
+    let mut ends = vec![0usize; lines.connections.len() + 1];
+    for line in &lines.lines {
+        if let Some(end) = ends.get_mut(line.connection as usize + 1) {
+            *end += 1;
+        }
+    }
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += *end;
+        *end = sum;
+    }
+    // Each begins where the one before it ends; the beginnings move to the ends as lines are put there.
+    let mut order = vec![0u32; lines.lines.len()];
+    for (at, line) in (0u32..).zip(&lines.lines) {
+        if let Some(next) = ends.get_mut(line.connection as usize) {
+            if let Some(place) = order.get_mut(*next) {
+                *place = at;
+            }
+            *next += 1;
+        }
+    }
+    let mut begin = 0;
+    ends.into_iter().take(lines.connections.len()).map(move |end| {
+        let of = order.get(begin..end).unwrap_or_default().iter();
+        begin = end;
+        of.filter_map(|at| lines.lines.get(*at as usize)).collect()
+    })
+}
+
+/// A SYN of a connection that may begin another attempt.
+struct Syn {
+    time: i64,
+    is_new: bool,
+    is_start: bool,
+}
+
+/// The attempts of one connection.
+fn attempts(connection: u32, lines: &[&Line], syns: &mut Vec<Syn>, texts: &Texts<'_>, groups: &mut Vec<Group>) {
+    find_syns(lines, syns);
+    let starts: Vec<i64> = syns.iter().filter(|syn| syn.is_start).map(|syn| syn.time).collect();
+    // Of lines that say the same of one SYN, the first is the new one.
+    let mut new: Vec<i64> = syns.iter().filter(|syn| syn.is_new).map(|syn| syn.time).collect();
+    let before = groups.len();
+    for line in lines {
+        let attempt = starts.partition_point(|start| *start <= line.time);
+        let attempt = i32::try_from(attempt).unwrap_or(i32::MAX);
+        let own = groups.get(before..).unwrap_or_default();
+        let at = match own.iter().position(|group| group.attempt == attempt) {
+            Some(at) => before + at,
+            None => {
+                groups.push(Group::new(connection, attempt, line));
+                groups.len() - 1
+            }
+        };
+        let is_new = line.said & said::SYN != 0
+            && new.iter().position(|time| *time == line.time).map(|at| new.swap_remove(at)).is_some();
+        if let Some(group) = groups.get_mut(at) {
+            group.add(line, is_new, texts);
+        }
+    }
+}
+
+/// Ports are used again, so a SYN may begin another connection.
+fn find_syns(lines: &[&Line], syns: &mut Vec<Syn>) {
+    syns.clear();
+    let is_syn = |line: &&&Line| line.said & said::SYN != 0;
+    syns.extend(lines.iter().filter(is_syn).map(|line| Syn { time: line.time, is_new: false, is_start: false }));
+    syns.sort_unstable_by_key(|syn| syn.time);
+    // A FIN, a reset or a packet after the handshake: the client is done with its earlier SYN.
+    let ends = |line: &&&Line| !is_syn(line) && line.said & (said::RST | said::FIN | said::FORWARD) != 0;
+    let mut done: Vec<i64> = match syns.len() {
+        0 | 1 => Vec::new(),
+        _ => lines.iter().filter(ends).map(|line| line.time).collect(),
+    };
+    done.sort_unstable();
+    let mut previous = None::<i64>;
+    for syn in syns {
+        let Some(before) = previous.replace(syn.time) else {
+            (syn.is_new, syn.is_start) = (true, true);
+            continue;
+        };
+        let gap = syn.time.wrapping_sub(before);
+        syn.is_new = gap >= REPEATED;
+        let last_done = done.partition_point(|time| *time <= syn.time).checked_sub(1).and_then(|at| done.get(at));
+        syn.is_start = syn.is_new && (last_done.is_some_and(|done| *done >= before) || gap > LONGEST_WAIT);
+    }
+}
+
+/// Lines that do not say their direction may be the replies of a connection of which others do: these are no connections.
+fn without_replies(lines: &Lines<'_>, groups: &mut Vec<Group>) {
+    if groups.iter().all(|group| group.is_known) {
+        return;
+    }
+    let ends = |group: &Group| {
+        let of = lines.connections.get(group.connection as usize)?;
+        let client = (of.client_ip, of.client_port.unwrap_or_default());
+        Some((of.protocol, client, (of.server_ip, of.server_port.unwrap_or_default())))
+    };
+    let mut known = PlHashSet::new();
+    known.extend(groups.iter().filter(|group| group.is_known).filter_map(ends));
+    groups.retain(|group| {
+        group.is_known
+            || ends(group).is_some_and(|(protocol, client, server)| !known.contains(&(protocol, server, client)))
+    });
+}

@@ -1,0 +1,290 @@
+//! The lines that connections are made of, with texts as numbers.
+
+use polars::frame::DataFrame;
+use polars::prelude::{DataType, InitHashMaps as _, PlHashMap, StaticArray as _};
+use polars_arrow::array::{Array as _, BooleanArray, PrimitiveArray, Utf8ViewArray};
+
+/// The columns of flows that are read.
+pub(super) const COLUMNS: [&str; 20] = [
+    "time_ns",
+    "direction",
+    "verdict",
+    "l4_protocol",
+    "connection_id",
+    "client",
+    "client_namespace",
+    "client_ip",
+    "client_port",
+    "server",
+    "server_namespace",
+    "server_ip",
+    "server_port",
+    "client_is_outside",
+    "client_identity",
+    "server_is_outside",
+    "server_identity",
+    "tcp_flags",
+    "flow_type",
+    "l7_type",
+];
+
+/// What a line says, as bits.
+pub(super) mod said {
+    pub(in super::super) const SYN: u16 = 1;
+    pub(in super::super) const RST: u16 = 1 << 1;
+    pub(in super::super) const FIN: u16 = 1 << 2;
+    pub(in super::super) const FORWARD: u16 = 1 << 3;
+    pub(in super::super) const REPLY: u16 = 1 << 4;
+    pub(in super::super) const DROPPED: u16 = 1 << 5;
+    pub(in super::super) const AUDIT: u16 = 1 << 6;
+    pub(in super::super) const CLIENT_IS_NO_POD: u16 = 1 << 7;
+    pub(in super::super) const SERVER_IS_NO_POD: u16 = 1 << 8;
+    /// Not of a packet.
+    pub(super) const PASSED_OVER: u16 = 1 << 9;
+    /// Only of flags: what is a SYN without it is the answer to one.
+    pub(super) const ACK: u16 = 1 << 10;
+}
+
+/// A line, its texts as numbers in [`Lines::texts`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub time: i64,
+    pub connection: u32,
+    pub client: Option<Number>,
+    pub client_namespace: Option<Number>,
+    pub server: Option<Number>,
+    pub server_namespace: Option<Number>,
+    pub said: u16,
+}
+
+/// Place of a text, plus one: so it takes four bytes with `None`.
+pub(super) type Number = std::num::NonZeroU32;
+
+/// What all lines of a connection say alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Connection<'a> {
+    pub id: &'a str,
+    pub protocol: u32,
+    pub client_ip: u32,
+    pub client_port: Option<u32>,
+    pub server_ip: u32,
+    pub server_port: Option<u32>,
+}
+
+/// All lines.
+#[derive(Debug, Default)]
+pub(super) struct Lines<'a> {
+    pub lines: Vec<Line>,
+    /// By number, in the order of their first lines.
+    pub connections: Vec<Connection<'a>>,
+    pub texts: Vec<&'a str>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of flows; `None` when they are not such as Hubble writes.
+    pub(super) fn of(flows: &'a DataFrame) -> Option<Self> {
+        let mut reading = Reading::default();
+        for chunk in Chunk::all(flows)? {
+            reading.chunk(&chunk)?;
+        }
+        Some(reading.lines)
+    }
+
+    pub(super) fn text(&self, place: u32) -> &'a str {
+        self.texts.get(place as usize).copied().unwrap_or_default()
+    }
+}
+
+#[derive(Default)]
+struct Reading<'a> {
+    lines: Lines<'a>,
+    connections: PlHashMap<&'a str, u32>,
+    numbers: PlHashMap<&'a str, u32>,
+}
+
+impl<'a> Reading<'a> {
+    fn chunk(&mut self, chunk: &Chunk<'a>) -> Option<()> {
+        let Self { lines, connections, numbers } = self;
+        let texts = &mut lines.texts;
+        let mut number = |text: &'a str| {
+            *numbers.entry(text).or_insert_with(|| {
+                texts.push(text);
+                (texts.len() - 1) as u32
+            })
+        };
+        let [mut clients, mut client_namespaces, mut servers, mut server_namespaces] =
+            [(); 4].map(|()| Known::default());
+        let [mut protocols, mut client_ips, mut server_ips] = [(); 3].map(|()| Known::default());
+        let mut directions = Known::default();
+        let [mut verdicts, mut flags, mut kinds] = [(); 3].map(|()| Known::default());
+        for row in 0..chunk.time.len() {
+            let Some(id) = chunk.connection_id.get(row) else { continue };
+            let kind = kinds.get(chunk.flow_type, row, &mut of_kind).unwrap_or_default();
+            let verdict = verdicts.get(chunk.verdict, row, &mut of_verdict).unwrap_or_default();
+            if (kind | verdict) & said::PASSED_OVER != 0 || chunk.l7_type.is_valid(row) {
+                continue;
+            }
+            let direction = directions.get(chunk.direction, row, &mut of_direction)??;
+            let mut said = verdict | direction | flags.get(chunk.tcp_flags, row, &mut of_flags).unwrap_or_default();
+            if said & said::ACK != 0 || direction != said::FORWARD {
+                said &= !said::SYN;
+            }
+            for (outside, identity, bit) in [
+                (chunk.client_is_outside, chunk.client_identity, said::CLIENT_IS_NO_POD),
+                (chunk.server_is_outside, chunk.server_identity, said::SERVER_IS_NO_POD),
+            ] {
+                if outside.get(row) == Some(true) || matches!(identity.get(row), Some(1 | 6 | 7)) {
+                    said |= bit;
+                }
+            }
+            let found = Connection {
+                id,
+                protocol: protocols.get(chunk.protocol, row, &mut number)?,
+                client_ip: client_ips.get(chunk.client_ip, row, &mut number)?,
+                client_port: chunk.client_port.get(row),
+                server_ip: server_ips.get(chunk.server_ip, row, &mut number)?,
+                server_port: chunk.server_port.get(row),
+            };
+            let all = &mut lines.connections;
+            let connection = *connections.entry(id).or_insert_with(|| {
+                all.push(found);
+                (all.len() - 1) as u32
+            });
+            if all.get(connection as usize) != Some(&found) {
+                return None;
+            }
+            let mut name = |known: &mut Known<u32>, texts: &'a Utf8ViewArray| {
+                Number::new(known.get(texts, row, &mut number)?.checked_add(1)?)
+            };
+            lines.lines.push(Line {
+                time: chunk.time.get(row)?,
+                connection,
+                client: name(&mut clients, chunk.client),
+                client_namespace: name(&mut client_namespaces, chunk.client_namespace),
+                server: name(&mut servers, chunk.server),
+                server_namespace: name(&mut server_namespaces, chunk.server_namespace),
+                said: said & !said::ACK,
+            });
+        }
+        // Numbers are of 32 bits.
+        (lines.lines.len() < u32::MAX as usize && lines.texts.len() < u32::MAX as usize).then_some(())
+    }
+}
+
+/// What texts of a chunk stand for, by their views: those of one dictionary come again and again.
+struct Known<T> {
+    last: Option<(u128, T)>,
+    of: PlHashMap<u128, T>,
+}
+
+impl<T> Default for Known<T> {
+    fn default() -> Self {
+        Self { last: None, of: PlHashMap::new() }
+    }
+}
+
+impl<T: Copy> Known<T> {
+    fn get<'a>(&mut self, texts: &'a Utf8ViewArray, row: usize, make: &mut dyn FnMut(&'a str) -> T) -> Option<T> {
+        let text = texts.get(row)?;
+        let view = texts.views().get(row)?.as_u128();
+        if let Some((same, known)) = self.last
+            && same == view
+        {
+            return Some(known);
+        }
+        let known = *self.of.entry(view).or_insert_with(|| make(text));
+        self.last = Some((view, known));
+        Some(known)
+    }
+}
+
+fn of_kind(kind: &str) -> u16 {
+    if matches!(kind, "SOCK" | "L7") { said::PASSED_OVER } else { 0 }
+}
+
+fn of_verdict(verdict: &str) -> u16 {
+    match verdict {
+        "TRACED" | "TRANSLATED" => said::PASSED_OVER,
+        "DROPPED" => said::DROPPED,
+        "AUDIT" => said::AUDIT,
+        _ => 0,
+    }
+}
+
+fn of_direction(direction: &str) -> Option<u16> {
+    match direction {
+        "forward" => Some(said::FORWARD),
+        "reply" => Some(said::REPLY),
+        "unknown" => Some(0),
+        _ => None,
+    }
+}
+
+fn of_flags(flags: &str) -> u16 {
+    let names = [("SYN", said::SYN), ("ACK", said::ACK), ("RST", said::RST), ("FIN", said::FIN)];
+    names.into_iter().filter(|(name, _)| flags.contains(name)).map(|(_, bit)| bit).sum()
+}
+
+/// Columns of the same rows.
+struct Chunk<'a> {
+    time: &'a PrimitiveArray<i64>,
+    direction: &'a Utf8ViewArray,
+    verdict: &'a Utf8ViewArray,
+    protocol: &'a Utf8ViewArray,
+    connection_id: &'a Utf8ViewArray,
+    client: &'a Utf8ViewArray,
+    client_namespace: &'a Utf8ViewArray,
+    client_ip: &'a Utf8ViewArray,
+    client_port: &'a PrimitiveArray<u32>,
+    server: &'a Utf8ViewArray,
+    server_namespace: &'a Utf8ViewArray,
+    server_ip: &'a Utf8ViewArray,
+    server_port: &'a PrimitiveArray<u32>,
+    client_is_outside: &'a BooleanArray,
+    client_identity: &'a PrimitiveArray<u32>,
+    server_is_outside: &'a BooleanArray,
+    server_identity: &'a PrimitiveArray<u32>,
+    tcp_flags: &'a Utf8ViewArray,
+    flow_type: &'a Utf8ViewArray,
+    l7_type: &'a Utf8ViewArray,
+}
+
+impl<'a> Chunk<'a> {
+    /// All of a table whose chunks are alike; `None` when a column has another type than that of the schema.
+    fn all(flows: &'a DataFrame) -> Option<Vec<Self>> {
+        let array = |name: &str, at: usize| {
+            let series = flows.column(name).ok()?.as_materialized_series();
+            Some((series.dtype(), series.chunks().get(at)?.as_any()))
+        };
+        let texts = |name, at| {
+            array(name, at).filter(|(kind, _)| **kind == DataType::String)?.1.downcast_ref::<Utf8ViewArray>()
+        };
+        let small = |name, at| array(name, at)?.1.downcast_ref::<PrimitiveArray<u32>>();
+        let flags = |name, at| array(name, at)?.1.downcast_ref::<BooleanArray>();
+        let chunk = |at| {
+            Some(Self {
+                time: array("time_ns", at)?.1.downcast_ref()?,
+                direction: texts("direction", at)?,
+                verdict: texts("verdict", at)?,
+                protocol: texts("l4_protocol", at)?,
+                connection_id: texts("connection_id", at)?,
+                client: texts("client", at)?,
+                client_namespace: texts("client_namespace", at)?,
+                client_ip: texts("client_ip", at)?,
+                client_port: small("client_port", at)?,
+                server: texts("server", at)?,
+                server_namespace: texts("server_namespace", at)?,
+                server_ip: texts("server_ip", at)?,
+                server_port: small("server_port", at)?,
+                client_is_outside: flags("client_is_outside", at)?,
+                client_identity: small("client_identity", at)?,
+                server_is_outside: flags("server_is_outside", at)?,
+                server_identity: small("server_identity", at)?,
+                tcp_flags: texts("tcp_flags", at)?,
+                flow_type: texts("flow_type", at)?,
+                l7_type: texts("l7_type", at)?,
+            })
+        };
+        (0..flows.first_col_n_chunks()).map(chunk).collect()
+    }
+}
