@@ -17,6 +17,7 @@ use lookback_question::catalogue::{Catalogue, Chart, Question};
 use crate::answer::{Answer, Cell};
 use crate::ask::parameters;
 use crate::cli::{Browse, RelativeTo, ScopeArgs, WindowArgs};
+use crate::joint;
 use crate::read::Options;
 use crate::render::{evidence_lines, heading, human};
 use crate::session::{Asking, Outcome};
@@ -140,13 +141,8 @@ impl Named {
 
     fn answered(&self, asking: &Asking<'_>, cancel: &AtomicBool) -> Result<Answer> {
         let wanted = || if cancel.load(Ordering::Relaxed) { bail!("stopped") } else { anyhow::Ok(()) };
-        let bound = asking.checked(&self.catalogue)?;
         // Nothing draws a bar of progress over the screen.
-        let mut options = Options::default();
-        let loaded = asking.load(&bound, &self.found, &mut options, &wanted)?;
-        wanted()?;
-        let (statement, window) = asking.statement(&loaded, &self.catalogue)?;
-        asking.answer(loaded, &statement, window)
+        joint::one(asking, &self.found, &mut Options::default(), &self.catalogue, &wanted)
     }
 }
 

@@ -228,7 +228,7 @@ fn seen((found, scope): (&Found, &ScopeArgs), options: &mut Options, catalogue: 
         .collect();
     let mut all = BTreeMap::new();
     let mut rests_on = None;
-    joint::answer(&askings, found, options, catalogue, &mut |place, answer| {
+    joint::answer(&askings, found, options, catalogue, &|| Ok(()), &mut |place, answer| {
         let answer = answer?;
         let things = (0..answer.rows.num_rows()).map(|row| thing(&answer, row)).collect::<Result<Things>>()?;
         all.extend(COMPARED.get(place).map(|(about, _)| (*about, things)));

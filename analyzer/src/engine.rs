@@ -6,35 +6,91 @@
 mod connections;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use polars::frame::DataFrame;
-use polars::prelude::{CompatLevel, IntoLazy as _, LazyFrame, PlSmallStr, PolarsResult, Series};
+use polars::prelude::{
+    Column, CompatLevel, IntoColumn as _, IntoLazy as _, LazyFrame, PlSmallStr, PolarsResult, Series, StringChunked,
+};
 use polars::sql::SQLContext;
-use sqlparser::ast::{Query, With};
+use sqlparser::ast::{ObjectName, Query, With, visit_relations};
 
+use connections::Lines;
 use lookback_flow::guard::guarded;
 use lookback_question::bind::EVENTS;
+use lookback_question::split::Step;
 
 /// The table that all derived ones are made from.
 const FLOWS: &str = "flows";
 
-/// Runs statements over one table of events.
+/// What is asked of each part of the events.
+#[derive(Default)]
+pub(crate) struct Steps {
+    /// Tables of a part, from `events` on.
+    pub tables: Vec<(String, Query)>,
+    pub steps: Vec<Step>,
+    /// Whether connections are made, by hand.
+    pub connections: bool,
+}
+
+/// What came of a part.
+pub(crate) struct Part {
+    /// In the order of the steps; why one could not be taken concerns who asked for it.
+    tables: Vec<Result<DataFrame>>,
+    /// `None` where they have to be asked for in SQL.
+    lines: Option<Lines>,
+}
+
+/// Whether a table is one that can be made by hand.
+pub(crate) fn is_by_hand(name: &str, query: &Query) -> bool {
+    name == connections::NAME && connections::is_theirs(query)
+}
+
+/// Runs statements over one table of events, or over what came of its parts.
+#[derive(Default)]
 pub(crate) struct Engine {
     context: SQLContext,
     /// What the context has registered, to put back what a nested WITH hides for a while.
     tables: HashMap<String, LazyFrame>,
+    /// Why there is no table of a name.
+    failed: HashMap<String, String>,
 }
 
 impl Engine {
     /// An engine whose table `events` is these batches, all of one schema.
     pub(crate) fn new(schema: &Schema, batches: &[RecordBatch]) -> Result<Self> {
-        let mut engine = Self { context: SQLContext::new(), tables: HashMap::new() };
+        let mut engine = Self::default();
         engine.register(EVENTS, Some(frame(schema, batches)?));
         Ok(engine)
+    }
+
+    /// An engine with the tables of all steps; `None` where connections cannot be made by hand.
+    pub(crate) fn of_parts(steps: &Steps, parts: Vec<Part>) -> Result<Option<Self>> {
+        let mut engine = Self::default();
+        let mut tables: Vec<Option<DataFrame>> = steps.steps.iter().map(|_| None).collect();
+        let mut lines = Vec::with_capacity(parts.len());
+        for part in parts {
+            for ((whole, own), (name, _)) in tables.iter_mut().zip(part.tables).zip(&steps.steps) {
+                match (whole, own) {
+                    (_, Err(why)) => _ = engine.failed.insert(name.clone(), format!("{why:#}")),
+                    (Some(whole), Ok(own)) => _ = whole.vstack_mut_owned(own)?,
+                    (whole, Ok(own)) => *whole = Some(own),
+                }
+            }
+            lines.push(part.lines);
+        }
+        if steps.connections {
+            let Some(table) = connections::of_parts(lines)? else { return Ok(None) };
+            engine.register(connections::NAME, Some(table.lazy()));
+        }
+        for ((name, _), table) in steps.steps.iter().zip(tables) {
+            engine.register(name, table.map(DataFrame::lazy));
+        }
+        Ok(Some(engine))
     }
 
     /// Runs a statement.
@@ -55,8 +111,14 @@ impl Engine {
     }
 
     fn frame(&mut self, statement: &Query) -> Result<DataFrame> {
-        // Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.
-        let answer = guarded(|| self.evaluate(statement)).map_err(|_| anyhow!("the engine broke on this query"))?;
+        let failed = visit_relations(statement, |name: &ObjectName| match self.failed.get(&name.to_string()) {
+            Some(why) => ControlFlow::Break(why.clone()),
+            None => ControlFlow::Continue(()),
+        });
+        if let ControlFlow::Break(why) = failed {
+            bail!("{why}");
+        }
+        let answer = guarded(|| self.evaluate(statement)).map_err(|_| broke())?;
         answer.map_err(|error| anyhow!("the query failed: {}", brief(&error.to_string())))
     }
 
@@ -98,6 +160,39 @@ impl Engine {
             }
         }
     }
+}
+
+/// Asks the steps of a part: batches of one schema.
+pub(crate) fn part(schema: &Schema, batches: &[RecordBatch], steps: &Steps) -> Result<Part> {
+    let mut engine = Engine::new(schema, batches)?;
+    for (name, query) in &steps.tables {
+        // Each step reads of it what it needs.
+        let table = engine.context.execute(&query.to_string())?;
+        engine.register(name, Some(table));
+    }
+    let tables = steps.steps.iter().map(|(_, query)| Ok(compact(engine.frame(query)?)?)).collect();
+    let lines = match engine.tables.get(FLOWS) {
+        Some(flows) if steps.connections => guarded(|| connections::lines(flows.clone())).map_err(|_| broke())??,
+        _ => None,
+    };
+    Ok(Part { tables, lines })
+}
+
+/// A table that keeps no more texts than it has.
+fn compact(table: DataFrame) -> PolarsResult<DataFrame> {
+    let compact = |column: &Column| match column.try_str() {
+        Some(texts) => {
+            let chunks = texts.downcast_iter().map(|chunk| chunk.clone().maybe_gc());
+            StringChunked::from_chunk_iter(texts.name().clone(), chunks).into_column()
+        }
+        None => column.clone(),
+    };
+    DataFrame::new(table.height(), table.columns().iter().map(compact).collect())
+}
+
+/// Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.
+fn broke() -> anyhow::Error {
+    anyhow!("the engine broke on this query")
 }
 
 /// What Polars has to say of a mistake, without its inner plans, and without "valid columns", which are only those that

@@ -1,25 +1,26 @@
-//! Many questions of the same inputs: what they share is read once and derived once.
+//! Questions of the same inputs: what they share is read once and derived once.
 //!
-//! Of an archive, questions about the same few flows (drops, DNS, HTTP, …) are read together, so that none of them loads the
-//! rest; logs, which have to be read whole in any case, and may be standard input, are read once for all.
+//! What can be asked of parts of the events is asked while they are read, so that memory holds what came of it; only what a
+//! question asks of all events at once waits for all of them.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use lookback_flow::columns::ColumnId;
-use lookback_flow::inputs::{Found, Input};
+use lookback_flow::inputs::Found;
 use lookback_flow::segment::Needle;
-use lookback_question::bind::EVENTS;
+use lookback_question::bind::{Bound, EVENTS, Scope};
 use lookback_question::catalogue::Catalogue;
+use lookback_question::split::{all_of, split};
 use sqlparser::ast::Query;
 
 use crate::answer::Answer;
-use crate::engine::Engine;
-use crate::load::{Loaded, Request, load};
+use crate::engine::{self, Engine, Steps};
+use crate::load::{Request, Source};
 use crate::read::Options;
 use crate::session::Asking;
 
-/// Answers questions of one scope, in whatever order suits, and hands on each with its place.
+/// Answers questions of one scope, and hands on each with its place. `go_on` is asked before anything long.
 ///
 /// # Errors
 /// When the inputs cannot be read; a question that fails is handed on as its error.
@@ -28,83 +29,115 @@ pub(crate) fn answer(
     found: &Found,
     options: &mut Options,
     catalogue: &Catalogue,
+    go_on: &(dyn Fn() -> Result<()> + Sync),
     take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
 ) -> Result<()> {
-    let mut groups: Vec<Group> = Vec::new();
-    let is_archived = found.inputs.iter().all(|input| matches!(input, Input::Archive(_)));
-    for (place, asking) in askings.iter().enumerate() {
-        let bound = asking.checked(catalogue)?;
-        let needles = if is_archived { bound.needles(&asking.scope()) } else { Vec::new() };
-        let columns = bound.columns_in(&asking.scope());
-        match groups.iter_mut().find(|group| group.needles == needles) {
-            Some(group) => {
-                group.columns.extend(columns);
-                group.places.push(place);
-            }
-            None => groups.push(Group { needles, columns: columns.into_iter().collect(), places: vec![place] }),
-        }
+    let Some(first) = askings.first() else { return Ok(()) };
+    let mut columns: BTreeSet<ColumnId> = BTreeSet::new();
+    let mut needles: Vec<Vec<Needle>> = Vec::new();
+    for asking in askings {
+        let (bound, scope) = (asking.checked(catalogue)?, asking.scope());
+        columns.extend(bound.columns_in(&scope));
+        needles.push(bound.needles(&scope));
     }
-    for group in groups {
-        group.answer(askings, found, options, catalogue, take)?;
+    let columns: Vec<ColumnId> = columns.into_iter().collect();
+    // One that may be about any event is.
+    let is_about_any = needles.iter().any(Vec::is_empty);
+    let request = Request {
+        columns: &columns,
+        window: &|extent| {
+            go_on()?;
+            first.windowed(extent)
+        },
+        needles: if is_about_any { Vec::new() } else { needles.concat() },
+        filters: first.scope.filters()?,
+    };
+    let source = Source::open(found, &request, options)?;
+    let (schema, extent) = (source.schema(), source.extent());
+    let mut by_hand = true;
+    let (mut tables, plans, evidence) = loop {
+        let mut steps = Steps::default();
+        let planned = |asking: &Asking<'_>| {
+            let (mut bound, scope, window) = asking.within(extent, catalogue)?;
+            // With the same columns in it, the table of flows is the same for all.
+            bound.columns.clone_from(&columns);
+            Ok((Plan::new(&bound, &scope, by_hand, &mut steps)?, window))
+        };
+        let plans: Vec<Result<(Plan, _)>> = askings.iter().map(planned).collect();
+        let (parts, evidence) = source.parts(options, &|batches| {
+            go_on()?;
+            engine::part(&schema, batches, &steps)
+        })?;
+        match Engine::of_parts(&steps, parts)? {
+            Some(engine) => break (Tables { engine, held: Vec::new() }, plans, evidence),
+            None => by_hand = false,
+        }
+    };
+    for (place, (plan, asking)) in plans.into_iter().zip(askings).enumerate() {
+        go_on()?;
+        let answer = plan.and_then(|(plan, window)| {
+            tables.hold(&plan.tables)?;
+            let rows = tables.engine.run(&plan.query).with_context(|| asking.origin.to_owned())?;
+            Ok(asking.answered(rows, window, evidence.clone()))
+        });
+        take(place, answer)?;
     }
     Ok(())
 }
 
-/// Questions that are read together.
-struct Group {
-    needles: Vec<Needle>,
-    columns: BTreeSet<ColumnId>,
-    places: Vec<usize>,
+/// The answer to one question.
+pub(crate) fn one(
+    asking: &Asking<'_>,
+    found: &Found,
+    options: &mut Options,
+    catalogue: &Catalogue,
+    go_on: &(dyn Fn() -> Result<()> + Sync),
+) -> Result<Answer> {
+    let mut answered = None;
+    answer(std::slice::from_ref(asking), found, options, catalogue, go_on, &mut |_, answer| {
+        answered = Some(answer);
+        Ok(())
+    })?;
+    answered.unwrap_or_else(|| bail!("no answer"))
 }
 
-impl Group {
-    fn answer(
-        &self,
-        askings: &[Asking<'_>],
-        found: &Found,
-        options: &mut Options,
-        catalogue: &Catalogue,
-        take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
-    ) -> Result<()> {
-        let asked = || self.places.iter().filter_map(|place| Some((*place, askings.get(*place)?)));
-        let Some((_, first)) = asked().next() else { return Ok(()) };
-        let columns: Vec<ColumnId> = self.columns.iter().copied().collect();
-        let request = Request {
-            columns: &columns,
-            window: &|extent| first.windowed(extent),
-            needles: self.needles.clone(),
-            filters: first.scope.filters()?,
-        };
-        let Loaded { schema, batches, evidence } = load(found, &request, options)?;
-        let mut tables = Tables { engine: Engine::new(&schema, &batches)?, held: Vec::new() };
-        drop(batches);
-        let mut bound: Vec<_> =
-            asked().map(|(place, asking)| (place, asking, asking.within(evidence.extent, catalogue))).collect();
-        for (_, _, within) in &mut bound {
-            if let Ok((bound, scope, _)) = within {
-                // With the same columns in it, the table of flows is the same for all.
-                bound.columns.clone_from(&columns);
-                tables.hold(&bound.tables(scope)?, FIRST)?;
+/// What is left of a question when parts have been asked.
+struct Plan {
+    /// Tables, each after those that it uses.
+    tables: Vec<(String, Query)>,
+    query: Query,
+}
+
+impl Plan {
+    /// Adds to the steps what can be asked of parts.
+    fn new(bound: &Bound, scope: &Scope, by_hand: bool, steps: &mut Steps) -> Result<Self> {
+        let all = bound.tables(scope)?;
+        if all.iter().any(|(name, _)| name == SCOPED) {
+            // Which connections are in the scope is known when all events are.
+            all_of(EVENTS, &mut steps.steps);
+            return Ok(Self { tables: all, query: bound.query().clone() });
+        }
+        let mut tables = Vec::new();
+        for (name, query) in all {
+            if BASE.contains(&name.as_str()) {
+                if !steps.tables.iter().any(|(known, _)| *known == name) {
+                    steps.tables.push((name, query));
+                }
+            } else if by_hand && engine::is_by_hand(&name, &query) {
+                steps.connections = true;
+            } else {
+                tables.push((name, split(&query, &mut steps.steps)));
             }
         }
-        if !bound.iter().any(|(_, _, within)| within.as_ref().is_ok_and(|(bound, ..)| bound.uses_events)) {
-            // The tables are copies of it, which nothing names any more.
-            tables.engine.drop(EVENTS);
-        }
-        for (place, asking, within) in bound {
-            let answer = within.and_then(|(bound, scope, window)| {
-                tables.hold(&bound.tables(&scope)?, &[])?;
-                let rows = tables.engine.run(bound.query()).with_context(|| asking.origin.to_owned())?;
-                Ok(asking.answered(rows, window, evidence.clone()))
-            });
-            take(place, answer)?;
-        }
-        Ok(())
+        Ok(Self { tables, query: split(bound.query(), &mut steps.steps) })
     }
 }
 
-/// The tables that are made from that of all events.
-const FIRST: &[&str] = &["scoped_connections", "flows", "lost_events"];
+/// The tables that are made from that of all events row by row.
+const BASE: [&str; 2] = ["flows", "lost_events"];
+
+/// The table of the connections that a scope takes in.
+const SCOPED: &str = "scoped_connections";
 
 /// An engine with the tables that were made so far.
 struct Tables {
@@ -114,13 +147,11 @@ struct Tables {
 }
 
 impl Tables {
-    /// Makes the tables, or of them only those that are named, unless they are there.
-    fn hold(&mut self, tables: &[(String, Query)], only: &[&str]) -> Result<()> {
-        let known = |held: &[(String, String)], name: &str| held.iter().position(|(own, _)| own == name);
-        let wanted = tables.iter().filter(|(name, _)| only.is_empty() || only.contains(&name.as_str()));
-        for (name, query) in wanted {
+    /// Makes the tables, unless they are there.
+    fn hold(&mut self, tables: &[(String, Query)]) -> Result<()> {
+        for (name, query) in tables {
             let text = query.to_string();
-            match known(&self.held, name) {
+            match self.held.iter().position(|(own, _)| own == name) {
                 Some(at) if self.held.get(at).is_some_and(|(_, own)| *own == text) => continue,
                 // Another table of this name, and all that may be made from it.
                 Some(at) => self.held.split_off(at).iter().for_each(|(name, _)| self.engine.drop(name)),

@@ -1,4 +1,4 @@
-//! From inputs to batches, one after the other or all in memory, and to the evidence of how they were read.
+//! From inputs to batches, one after the other or in parts, and to the evidence of how they were read.
 //!
 //! Promises:
 //! 1. Only the columns asked for are kept.
@@ -37,13 +37,6 @@ use crate::read::{self, Opened, Options, Reader};
 use crate::seen::Seen;
 use part::Part;
 
-/// What was read.
-pub(crate) struct Loaded {
-    pub schema: SchemaRef,
-    pub batches: Vec<RecordBatch>,
-    pub evidence: Evidence,
-}
-
 /// First and last moment that is asked about, once the extent of the data is known; `None` when all of it is.
 pub(crate) type Window<'a> = &'a dyn Fn(Option<(i64, i64)>) -> Result<Option<(i64, i64)>>;
 
@@ -57,47 +50,153 @@ pub(crate) struct Request<'a> {
     pub filters: Option<Arc<Filters>>,
 }
 
-/// Reads the inputs; the batches hold exactly the wanted columns.
-pub(crate) fn load(found: &Found, request: &Request<'_>, options: &mut Options) -> Result<Loaded> {
-    let wanted = request.columns;
-    let asked: Vec<String> = wanted.iter().flat_map(|id| needs(id.column().name)).collect();
-    let filters = request.filters.as_deref();
-    let decided_by = filters.map(|filters| [filters.columns(), vec![ColumnId::known("kind")]].concat());
-    let wants = Wants {
-        columns: Projection::of(asked.iter().map(String::as_str)).with(decided_by.unwrap_or_default()),
-        needles: request.needles.clone(),
-        counts: true,
-        learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
-        skims: false,
-    };
-    let keep = |kept: &mut Vec<(usize, RecordBatch)>, place, batch: RecordBatch| {
-        let batch = match filters {
-            Some(filters) => fitting(&batch, filters)?,
-            None => batch,
+/// Inputs whose logs have been read, and whose Parquet files are read part by part.
+pub(crate) struct Source<'a> {
+    request: &'a Request<'a>,
+    wants: Wants,
+    wanted_rows: Wanted,
+    /// What is wanted of the logs, in their order.
+    logs: Vec<RecordBatch>,
+    files: Vec<PathBuf>,
+    reading: Reading,
+}
+
+/// Rows that are handed on together, at least; the last ones of a file may be fewer.
+const PART_ROWS: usize = 128 * 1024;
+
+/// Bytes of files that are read by one thread after each other, at least.
+const UNIT_BYTES: u64 = 8 << 20;
+
+impl<'a> Source<'a> {
+    /// Reads the logs, and how far all data reaches.
+    pub(crate) fn open(found: &Found, request: &'a Request<'a>, options: &mut Options) -> Result<Self> {
+        let wanted = request.columns;
+        let asked: Vec<String> = wanted.iter().flat_map(|id| needs(id.column().name)).collect();
+        let filters = request.filters.as_deref();
+        let decided_by = filters.map(|filters| [filters.columns(), vec![ColumnId::known("kind")]].concat());
+        let wants = Wants {
+            columns: Projection::of(asked.iter().map(String::as_str)).with(decided_by.unwrap_or_default()),
+            needles: request.needles.clone(),
+            counts: true,
+            learns: wanted.iter().any(|id| needs_workloads(id.column().name)),
+            skims: false,
         };
-        if batch.num_rows() > 0 {
-            kept.push((place, batch));
+        let mut logs = Vec::new();
+        let mut keep = |batch: RecordBatch| {
+            logs.extend(kept(batch, filters)?);
+            Ok(())
+        };
+        let (mut reading, files, window) = Reading::begin(found, wants.clone(), request.window, options, &mut keep)?;
+        if wants.learns {
+            // The name of an end may be told by any file.
+            let known: Vec<Workloads> = files.par_iter().map(|path| part::workloads(path)).collect();
+            known.iter().for_each(|known| reading.workloads.merge(known));
         }
-        Ok(())
-    };
-    let Streamed { sinks, mut evidence, workloads } = stream(found, wants, request.window, options, &Vec::new, &keep)?;
-    // In the order of the inputs, whoever read them.
-    let mut batches: Vec<(usize, RecordBatch)> = sinks.into_iter().flatten().collect();
-    batches.sort_by_key(|(place, _)| *place);
-    let batches = grouped(batches.into_iter().map(|(_, batch)| batch).collect())?;
-    let derived = |batch: RecordBatch| -> Result<RecordBatch> {
-        let batch = derive(&batch, wanted, &workloads)?;
-        Ok(match &options.redaction {
-            Some(redaction) => redaction.batch(&batch)?,
-            None => batch,
-        })
-    };
-    let batches = batches.into_par_iter().map(derived).collect::<Result<_>>()?;
-    if let Some(redaction) = &options.redaction {
-        evidence.redact(redaction);
+        let wanted_rows = Wanted { window, needles: request.needles.clone(), exactly: true, row_group: None };
+        Ok(Self { request, wants, wanted_rows, logs: grouped(logs)?, files, reading })
     }
-    let schema = Schema::new(wanted.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>());
-    Ok(Loaded { schema: schema.into(), batches, evidence })
+
+    /// First and last moment of all data.
+    pub(crate) fn extent(&self) -> Option<(i64, i64)> {
+        self.reading.evidence.extent
+    }
+
+    /// Hands on all rows in parts, on all cores: batches that hold exactly the wanted columns. What comes of the parts is in
+    /// the order of the inputs. There is always a part, though it may be without rows.
+    pub(crate) fn parts<T: Send>(
+        &self,
+        options: &Options,
+        each: &(dyn Fn(&[RecordBatch]) -> Result<T> + Sync),
+    ) -> Result<(Vec<T>, Evidence)> {
+        let (columns, workloads, redaction) =
+            (self.request.columns, &self.reading.workloads, options.redaction.as_ref());
+        let derived = |batch: RecordBatch| -> Result<RecordBatch> {
+            let batch = derive(&batch, columns, workloads)?;
+            Ok(match redaction {
+                Some(redaction) => redaction.batch(&batch)?,
+                None => batch,
+            })
+        };
+        let each = |batches: Vec<RecordBatch>| -> Result<T> {
+            each(&grouped(batches)?.into_iter().map(derived).collect::<Result<Vec<_>>>()?)
+        };
+        let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        let mut of_logs: Vec<Vec<RecordBatch>> = Vec::new();
+        for batch in &self.logs {
+            match of_logs.last_mut().filter(|part| rows(part) < PART_ROWS) {
+                Some(part) => part.push(batch.clone()),
+                None => of_logs.push(vec![batch.clone()]),
+            }
+        }
+        let mut found: Vec<T> = of_logs.into_par_iter().map(each).collect::<Result<_>>()?;
+        let (filters, wanted_rows, wants) = (self.request.filters.as_deref(), &self.wanted_rows, &self.wants);
+        let unit = |files: &[PathBuf]| -> Result<(Vec<T>, Vec<Part>)> {
+            let (mut found, mut waiting, mut parts) = (Vec::new(), Vec::new(), Vec::new());
+            for path in files {
+                parts.push(Part::read(path, wanted_rows, wants, &mut |batch| {
+                    waiting.extend(kept(batch, filters)?);
+                    if rows(&waiting) >= PART_ROWS {
+                        found.push(each(std::mem::take(&mut waiting))?);
+                    }
+                    Ok(())
+                })?);
+            }
+            if !waiting.is_empty() {
+                found.push(each(waiting)?);
+            }
+            Ok((found, parts))
+        };
+        let units = units(&self.files);
+        let of_files: Vec<(Vec<T>, Vec<Part>)> = units.par_iter().map(|files| unit(files)).collect::<Result<_>>()?;
+        let mut evidence = self.reading.evidence.clone();
+        for (files, (of_unit, parts)) in units.iter().zip(of_files) {
+            found.extend(of_unit);
+            for (path, part) in files.iter().zip(parts) {
+                evidence = took(evidence, path, part, options)?;
+            }
+        }
+        if found.is_empty() {
+            found.push(each(Vec::new())?);
+        }
+        self.reading.progress.finish_and_clear();
+        evidence.covers.join_nodes();
+        if let Some(redaction) = &options.redaction {
+            evidence.redact(redaction);
+        }
+        Ok((found, evidence))
+    }
+
+    /// The columns of a part.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Schema::new(self.request.columns.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>()).into()
+    }
+}
+
+/// Files in runs that are worth a thread's while.
+fn units(files: &[PathBuf]) -> Vec<&[PathBuf]> {
+    let (mut units, mut rest) = (Vec::new(), files);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let is_more = |path: &PathBuf| {
+            let is_more = bytes < UNIT_BYTES;
+            bytes += path.metadata().map_or(0, |metadata| metadata.len());
+            is_more
+        };
+        let length = rest.iter().map(is_more).take_while(|is_more| *is_more).count();
+        let (unit, others) = rest.split_at(length);
+        units.push(unit);
+        rest = others;
+    }
+    units
+}
+
+/// What of a batch is kept, if anything is.
+fn kept(batch: RecordBatch, filters: Option<&Filters>) -> Result<Option<RecordBatch>> {
+    let batch = match filters {
+        Some(filters) => fitting(&batch, filters)?,
+        None => batch,
+    };
+    Ok((batch.num_rows() > 0).then_some(batch))
 }
 
 /// The flows that fit, and all other events.
@@ -112,7 +211,6 @@ pub(crate) struct Streamed<S> {
     /// A few, in no order: each has got some of the rows.
     pub sinks: Vec<S>,
     pub evidence: Evidence,
-    pub workloads: Workloads,
 }
 
 /// Reads the inputs and hands their rows on, batch by batch, with the place of the input: logs first, then Parquet files, on all
@@ -125,43 +223,9 @@ pub(crate) fn stream<S: Send>(
     new: &(dyn Fn() -> S + Sync),
     take: &(dyn Fn(&mut S, usize, RecordBatch) -> Result<()> + Sync),
 ) -> Result<Streamed<S>> {
-    let progress = read::progress("reading", read::bytes(found), options.progress);
-    let mut reading = Reading {
-        reader: Reader::new(wants),
-        workloads: Workloads::default(),
-        evidence: Evidence::default(),
-        seen: Seen::default(),
-        progress,
-    };
-    reading.evidence.passed_over =
-        found.passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
-    let mut files = Vec::new();
     let mut of_logs = new();
-    for input in &found.inputs {
-        match input {
-            Input::Archive(_) => {}
-            input => files.extend(reading.log(input, options, &mut |batch| take(&mut of_logs, 0, batch))?),
-        }
-    }
-    let covers = &reading.evidence.covers;
-    let (first, last) = (covers.first, covers.last);
-    reading.evidence.reaches(first, last);
-    let archives: Vec<&Archive> = found
-        .inputs
-        .iter()
-        .filter_map(|input| if let Input::Archive(archive) = input { Some(archive) } else { None })
-        .collect();
-    for path in &files {
-        reading.extent(path);
-    }
-    for archive in &archives {
-        let extent = extent(archive)?;
-        reading.evidence.reaches(extent.map(|(first, _)| first), extent.map(|(_, last)| last));
-    }
-    let window = window(reading.evidence.extent)?;
-    for archive in archives {
-        files.extend(reading.in_window(archive, window)?);
-    }
+    let mut hand_on = |batch| take(&mut of_logs, 0, batch);
+    let (mut reading, files, window) = Reading::begin(found, wants, window, options, &mut hand_on)?;
     let wants = reading.reader.wants();
     let wanted_rows = Wanted { window, needles: wants.needles.clone(), exactly: true, row_group: None };
     // No more sinks than threads: one that is free takes the next file.
@@ -174,12 +238,12 @@ pub(crate) fn stream<S: Send>(
     };
     let parts: Vec<Part> = files.par_iter().enumerate().map(read).collect::<Result<_>>()?;
     for (path, part) in files.iter().zip(parts) {
-        reading.take(path, part, options)?;
+        reading.evidence = took(reading.evidence, path, part, options)?;
     }
     reading.progress.finish_and_clear();
     reading.evidence.covers.join_nodes();
-    let Reading { evidence, workloads, .. } = reading;
-    Ok(Streamed { sinks: free.into_inner().unwrap_or_else(PoisonError::into_inner), evidence, workloads })
+    let evidence = reading.evidence;
+    Ok(Streamed { sinks: free.into_inner().unwrap_or_else(PoisonError::into_inner), evidence })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -198,6 +262,53 @@ struct Reading {
 const LATE_REPORTS: i64 = HOUR;
 
 impl Reading {
+    /// Reads the logs, and how far all data reaches; gives the Parquet files that are still to be read, and the window.
+    fn begin(
+        found: &Found,
+        wants: Wants,
+        window: Window<'_>,
+        options: &mut Options,
+        hand_on: &mut (dyn FnMut(RecordBatch) -> Result<()> + Send),
+    ) -> Result<(Self, Vec<PathBuf>, Option<(i64, i64)>)> {
+        let progress = read::progress("reading", read::bytes(found), options.progress);
+        let mut reading = Self {
+            reader: Reader::new(wants),
+            workloads: Workloads::default(),
+            evidence: Evidence::default(),
+            seen: Seen::default(),
+            progress,
+        };
+        reading.evidence.passed_over =
+            found.passed_over.iter().map(|(path, why)| format!("{}: {why}", path.display())).collect();
+        let mut files = Vec::new();
+        for input in &found.inputs {
+            match input {
+                Input::Archive(_) => {}
+                input => files.extend(reading.log(input, options, hand_on)?),
+            }
+        }
+        let covers = &reading.evidence.covers;
+        let (first, last) = (covers.first, covers.last);
+        reading.evidence.reaches(first, last);
+        let archives: Vec<&Archive> = found
+            .inputs
+            .iter()
+            .filter_map(|input| if let Input::Archive(archive) = input { Some(archive) } else { None })
+            .collect();
+        for path in &files {
+            reading.extent(path);
+        }
+        for archive in &archives {
+            let extent = extent(archive)?;
+            reading.evidence.reaches(extent.map(|(first, _)| first), extent.map(|(_, last)| last));
+        }
+        let window = window(reading.evidence.extent)?;
+        for archive in archives {
+            files.extend(reading.in_window(archive, window)?);
+        }
+        Ok((reading, files, window))
+    }
+
     /// Reads a log; a Parquet file is read later.
     fn log(
         &mut self,
@@ -251,35 +362,34 @@ impl Reading {
         self.evidence.absent.extend(nodes(&others).into_iter().filter(|node| !seen.contains(node)));
         Ok(wanted)
     }
+}
 
-    /// Takes what came of a Parquet file.
-    fn take(&mut self, path: &Path, part: Part, options: &Options) -> Result<()> {
-        let files = &mut self.evidence.files;
-        match part.skipped {
-            Some(skipped) => {
-                files.read += 1;
-                files.rows += part.rows;
-                files.parts.row_groups += skipped.row_groups;
-                files.parts.rows += skipped.rows;
-                files.newer += u64::from(part.is_newer);
-                for column in part.unknown {
-                    if !self.evidence.unknown_columns.contains(&column) {
-                        self.evidence.unknown_columns.push(column);
-                    }
+/// Takes what came of a Parquet file into the evidence.
+fn took(mut evidence: Evidence, path: &Path, part: Part, options: &Options) -> Result<Evidence> {
+    let files = &mut evidence.files;
+    match part.skipped {
+        Some(skipped) => {
+            files.read += 1;
+            files.rows += part.rows;
+            files.parts.row_groups += skipped.row_groups;
+            files.parts.rows += skipped.rows;
+            files.newer += u64::from(part.is_newer);
+            for column in part.unknown {
+                if !evidence.unknown_columns.contains(&column) {
+                    evidence.unknown_columns.push(column);
                 }
             }
-            None => files.skipped += u64::from(part.broken.is_none()),
         }
-        part.origins.iter().for_each(|origin| self.evidence.origin(origin));
-        self.workloads.merge(&part.workloads);
-        self.evidence.covers.merge(part.covers);
-        if let Some(why) = part.broken {
-            let origin = Origin { name: path.display().to_string(), broken: Some(why), ..Origin::default() };
-            options.told(&origin)?;
-            self.evidence.inputs.push(origin);
-        }
-        Ok(())
+        None => files.skipped += u64::from(part.broken.is_none()),
     }
+    part.origins.iter().for_each(|origin| evidence.origin(origin));
+    evidence.covers.merge(part.covers);
+    if let Some(why) = part.broken {
+        let origin = Origin { name: path.display().to_string(), broken: Some(why), ..Origin::default() };
+        options.told(&origin)?;
+        evidence.inputs.push(origin);
+    }
+    Ok(evidence)
 }
 
 /// Rows that are worth a batch of their own.

@@ -13,6 +13,7 @@ use lookback_question::catalogue::Catalogue;
 
 use crate::answer::{Answer, Cell};
 use crate::cli;
+use crate::joint;
 use crate::read::Options;
 use crate::render::write_evidence;
 use crate::session::{Asking, Outcome};
@@ -47,12 +48,10 @@ pub(crate) fn run(args: &cli::Map, catalogue: &Catalogue) -> Result<Outcome> {
         scope: &args.scope,
         default_last: None,
     };
-    let bound = asking.checked(catalogue)?;
+    asking.checked(catalogue)?;
     let mut options = Options::new(&args.lines, &found)?;
-    let loaded = asking.load(&bound, &found, &mut options, &|| Ok(()))?;
+    let answer = joint::one(&asking, &found, &mut options, catalogue, &|| Ok(()))?;
     options.flush()?;
-    let (statement, window) = asking.statement(&loaded, catalogue)?;
-    let answer = asking.answer(loaded, &statement, window)?;
     let text = of(&answer)?.write(format, &args.title);
     match path {
         Some(path) => fs::write(path, text).with_context(|| path.display().to_string())?,

@@ -72,7 +72,7 @@ pub(crate) fn run(args: &cli::Report, catalogue: &Catalogue) -> Result<Outcome> 
     let scope = asked.scope();
     let askings = questions.iter().map(|question| asked.asking(question, &scope)).collect::<Result<Vec<_>>>()?;
     let mut rests_on: Option<Evidence> = None;
-    joint::answer(&askings, &found, &mut options, catalogue, &mut |place, answer| {
+    joint::answer(&askings, &found, &mut options, catalogue, &|| Ok(()), &mut |place, answer| {
         let Some(question) = questions.get(place) else { return Ok(()) };
         if let Ok(answer) = &answer {
             report.period = report.period.or(answer.window);

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use lookback_flow::inputs::{Found, find};
 
 use crate::answer::Answer;
 use crate::cli::{OutputArgs, ReadArgs, ScopeArgs};
-use crate::engine::Engine;
 use crate::evidence::Evidence;
-use crate::load::{Loaded, Request, load};
+use crate::joint;
+use crate::load::{Request, Source};
 use crate::read::Options;
 use crate::render::{self, Format};
 use lookback_question::bind::{Bound, Literal, Scope};
@@ -72,16 +72,16 @@ impl Asking<'_> {
             bail!("Parquet is not for a terminal; send it to a file: … -o parquet > answer.parquet");
         }
         let mut options = Options::new(&read.lines, found)?;
-        let loaded = self.load(&bound, found, &mut options, &|| Ok(()))?;
-        options.flush()?;
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let (statement, window) = self.statement(&loaded, catalogue)?;
         if explain {
-            self.explain(&statement, window, &loaded, &bound.columns_in(&self.scope()), &mut stdout)?;
+            let read = self.read(&bound, found, &mut options)?;
+            options.flush()?;
+            self.explain(&bound, &read, catalogue, &mut stdout)?;
             stdout.flush()?;
             return Ok(Outcome::Answered);
         }
-        let answer = self.answer(loaded, &statement, window)?;
+        let answer = joint::one(self, found, &mut options, catalogue, &|| Ok(()))?;
+        options.flush()?;
         self.write(&answer, output, &mut stdout)
     }
 
@@ -93,25 +93,19 @@ impl Asking<'_> {
         Ok(bound)
     }
 
-    /// Reads what the query may be about; `go_on` is asked before anything long.
-    pub(crate) fn load(
-        &self,
-        bound: &Bound,
-        found: &Found,
-        options: &mut Options,
-        go_on: &dyn Fn() -> Result<()>,
-    ) -> Result<Loaded> {
+    /// Reads what the query may be about: how many rows, and their evidence.
+    fn read(&self, bound: &Bound, found: &Found, options: &mut Options) -> Result<(usize, Evidence)> {
         let scope = self.scope();
         let request = Request {
             columns: &bound.columns_in(&scope),
-            window: &|extent| {
-                go_on()?;
-                self.windowed(extent)
-            },
+            window: &|extent| self.windowed(extent),
             needles: bound.needles(&scope),
             filters: self.scope.filters()?,
         };
-        load(found, &request, options)
+        let source = Source::open(found, &request, options)?;
+        let rows = |batches: &[RecordBatch]| Ok(batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+        let (rows, evidence) = source.parts(options, &rows)?;
+        Ok((rows.into_iter().sum(), evidence))
     }
 
     /// The query bound to the window of what was read, the scope that it is asked in, and the window.
@@ -142,28 +136,6 @@ impl Asking<'_> {
         }
         let empty = answer.rows.num_rows() == 0 && output.fail_if_empty;
         Ok(if empty { Outcome::Empty } else { Outcome::Answered })
-    }
-
-    /// The statement for what was read, and the window it is bound to.
-    pub(crate) fn statement(
-        &self,
-        loaded: &Loaded,
-        catalogue: &Catalogue,
-    ) -> Result<(sqlparser::ast::Query, Option<(i64, i64)>)> {
-        let (bound, scope, window) = self.within(loaded.evidence.extent, catalogue)?;
-        Ok((bound.statement(&scope)?, window))
-    }
-
-    /// Runs the statement over what was read.
-    pub(crate) fn answer(
-        &self,
-        loaded: Loaded,
-        statement: &sqlparser::ast::Query,
-        window: Option<(i64, i64)>,
-    ) -> Result<Answer> {
-        let Loaded { schema, batches, evidence } = loaded;
-        let rows = Engine::new(&schema, &batches)?.run(statement).with_context(|| self.origin.to_owned())?;
-        Ok(self.answered(rows, window, evidence))
     }
 
     /// Rows as the answer.
@@ -212,18 +184,19 @@ impl Asking<'_> {
     /// What would be run, as SQL that another engine could run, too.
     fn explain(
         &self,
-        statement: &sqlparser::ast::Query,
-        window: Option<(i64, i64)>,
-        loaded: &Loaded,
-        columns: &[lookback_flow::columns::ColumnId],
+        bound: &Bound,
+        (rows, evidence): &(usize, Evidence),
+        catalogue: &Catalogue,
         out: &mut dyn Write,
     ) -> Result<()> {
-        let rows: usize = loaded.batches.iter().map(RecordBatch::num_rows).sum();
+        let columns = bound.columns_in(&self.scope());
+        let (bound, scope, window) = self.within(evidence.extent, catalogue)?;
+        let statement = bound.statement(&scope)?;
         let names: Vec<&str> = columns.iter().map(|id| id.column().name).collect();
         // A query of several lines, as one comment.
         writeln!(out, "-- {}", self.title.split_whitespace().collect::<Vec<_>>().join(" "))?;
-        let files = loaded.evidence.files;
-        let inputs = loaded.evidence.inputs.len() as u64 + files.read;
+        let files = evidence.files;
+        let inputs = evidence.inputs.len() as u64 + files.read;
         writeln!(out, "-- over events: {rows} rows of {inputs} inputs")?;
         if files.read + files.skipped > 0 {
             writeln!(

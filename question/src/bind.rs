@@ -249,7 +249,7 @@ fn matches(scope: &Scope) -> Option<String> {
 
 /// The one query of a text. Texts and names keep their escapes: sqlparser does not escape what it prints when a quote
 /// stands behind a backslash or another quote, so that only what is escaped already comes out as it went in.
-fn parse(sql: &str, origin: &str) -> Result<Query> {
+pub(crate) fn parse(sql: &str, origin: &str) -> Result<Query> {
     let options = ParserOptions::new().with_unescape(false);
     let parser = Parser::new(&GenericDialect {}).with_options(options).try_with_sql(sql);
     let mut statements = parser
@@ -299,7 +299,7 @@ fn substitute(query: &mut Query, parameters: &BTreeMap<String, Literal>, origin:
 }
 
 /// Tables that a query reads, without those that it defines itself.
-fn relations(query: &Query) -> BTreeSet<String> {
+pub(crate) fn relations(query: &Query) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let _ = visit_relations(query, |name: &ObjectName| {
         names.insert(name.to_string().to_lowercase());

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | [`catalogue`] | the SQL files under `queries/` and their headers |
 //! | [`bind`] | a question and its parameters as one statement over the table `events` |
+//! | [`split`] | a query in two steps, one over parts of the events |
 //! | [`window`] | moments and spans of time as people give them |
 
 pub mod bind;
 pub mod catalogue;
 mod needles;
+pub mod split;
 pub mod window;
 
 use std::path::PathBuf;

@@ -22,10 +22,10 @@ use polars::prelude::{
 use sqlparser::ast::Query;
 
 use groups::Group;
-use lines::Lines;
+pub(super) use lines::Lines;
 
 /// Name of the table.
-const NAME: &str = "connections";
+pub(super) const NAME: &str = "connections";
 
 /// The SQL that is done by hand, as it is printed.
 static SQL: LazyLock<Option<String>> = LazyLock::new(|| {
@@ -42,21 +42,37 @@ pub(super) fn is_theirs(query: &Query) -> bool {
 
 /// The connections of these flows; `None` where the SQL has to be asked.
 pub(super) fn of(flows: LazyFrame) -> PolarsResult<Option<DataFrame>> {
-    let mut flows = flows.select(lines::COLUMNS.map(col)).collect()?;
-    flows.align_chunks_par();
-    let Some(lines) = Lines::of(&flows) else { return Ok(None) };
-    table(&lines, &groups::of(&lines)).map(Some)
+    lines(flows)?.map(|lines| table(&lines)).transpose()
 }
 
-/// The groups as the columns of the table.
-fn table(lines: &Lines<'_>, groups: &[Group]) -> PolarsResult<DataFrame> {
-    let texts = StringChunked::from_iter_values("".into(), lines.texts.iter().copied());
+/// The lines of connections among these flows; `None` where the SQL has to be asked.
+pub(super) fn lines(flows: LazyFrame) -> PolarsResult<Option<Lines>> {
+    let mut flows = flows.select(lines::COLUMNS.map(col)).collect()?;
+    flows.align_chunks_par();
+    Ok(Lines::of(&flows))
+}
+
+/// The connections of flows that came in parts; `None` where the SQL has to be asked.
+pub(super) fn of_parts(parts: impl IntoIterator<Item = Option<Lines>>) -> PolarsResult<Option<DataFrame>> {
+    let mut all = Lines::default();
+    for part in parts {
+        match part.and_then(|part| all.join(part)) {
+            Some(joined) => all = joined,
+            None => return Ok(None),
+        }
+    }
+    table(&all).map(Some)
+}
+
+fn table(lines: &Lines) -> PolarsResult<DataFrame> {
+    let groups = groups::of(lines);
+    let texts = StringChunked::from_iter_values("".into(), lines.texts.iter().map(|text| &**text));
     let named = |name: &str, number: &dyn Fn(&Group) -> Option<u32>| -> PolarsResult<Column> {
         let numbers = IdxCa::from_iter_options("".into(), groups.iter().map(number));
         Ok(texts.take(&numbers)?.with_name(name.into()).into_column())
     };
     let of = |group: &Group| lines.connections.get(group.connection as usize);
-    let ids = StringChunked::from_iter_values("".into(), lines.connections.iter().map(|connection| connection.id));
+    let ids = StringChunked::from_iter_values("".into(), lines.ids.iter().map(|id| &**id));
     let id = ids.take(&IdxCa::from_iter_values("".into(), groups.iter().map(|group| group.connection)))?;
     let word = |name: &str, word: &dyn Fn(&Group) -> Option<&'static str>| {
         StringChunked::from_iter_options(name.into(), groups.iter().map(word)).into_column()
@@ -107,10 +123,7 @@ fn table(lines: &Lines<'_>, groups: &[Group]) -> PolarsResult<DataFrame> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
-    use std::collections::HashMap;
-
     use polars::prelude::{IntoLazy as _, NamedFrom as _, PlSmallStr, Series};
-    use polars::sql::SQLContext;
     use proptest::prelude::*;
 
     use super::super::Engine;
@@ -222,7 +235,7 @@ mod tests {
             // In chunks, as they come.
             let mut table = flows(&lines[..cut]);
             table.vstack_mut(&flows(&lines[cut..])).unwrap();
-            let mut engine = Engine { context: SQLContext::new(), tables: HashMap::new() };
+            let mut engine = Engine::default();
             engine.register(super::super::FLOWS, Some(table.clone().lazy()));
             let mut sql = query();
             prop_assert!(is_theirs(&sql));

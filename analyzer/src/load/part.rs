@@ -7,7 +7,8 @@ use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::{self, Coverage};
 use lookback_flow::json::Wants;
-use lookback_flow::names::Workloads;
+use lookback_flow::names::{Side, Workloads};
+use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Form, Origin, Reading, SegmentFile, Skipped, Wanted};
 
 /// What came of a file.
@@ -16,7 +17,6 @@ pub(super) struct Part {
     pub origins: Vec<Origin>,
     /// What its rows cover, whether they are read or not.
     pub covers: Coverage,
-    pub workloads: Workloads,
     /// Written by a later version, with these columns that are not known.
     pub is_newer: bool,
     pub unknown: Vec<String>,
@@ -62,15 +62,11 @@ impl Part {
         let mut file = file;
         let info = std::mem::take(&mut file.info);
         let counts = info.coverage.is_none();
-        let learns = wants.learns && (counts || !info.knows_all_workloads());
         self.is_newer = info.is_newer();
         self.rows = file.rows;
         self.unknown.clone_from(&file.unknown);
         self.covers = info.coverage.unwrap_or_default();
         self.origins = info.origins;
-        if wants.learns {
-            self.workloads = info.workloads;
-        }
         if counts {
             // What the file does not tell of itself is counted by its rows.
             wanted = Wanted::default();
@@ -85,8 +81,6 @@ impl Part {
                 wanted.window = None;
             }
         }
-        // Other rows may tell of workloads.
-        wanted.exactly &= !learns;
         let counted = if counts { coverage::COLUMNS } else { &[] };
         let projection = wants.columns.clone().with(counted.iter().filter_map(|name| ColumnId::of(name)));
         let reading = Reading { form: Form::NumberedLists, ..Reading::default() };
@@ -97,12 +91,29 @@ impl Part {
             if counts {
                 self.covers.count(&batch)?;
             }
-            if learns {
-                self.workloads.learn(&batch)?;
-            }
             hand_on(batch)?;
         }
         self.skipped = Some(reader.skipped);
         Ok(())
     }
+}
+
+/// What a file tells of workloads: by its own word, or by its rows. What of it cannot be read is told of when its rows are.
+pub(super) fn workloads(path: &Path) -> Workloads {
+    let Ok(mut file) = SegmentFile::open(path) else { return Workloads::default() };
+    let info = std::mem::take(&mut file.info);
+    let is_told = info.coverage.is_some() && info.knows_all_workloads();
+    let mut workloads = info.workloads;
+    if !is_told {
+        let columns =
+            ["source", "destination"].iter().flat_map(|side| Side::COLUMNS.map(|name| format!("{side}_{name}")));
+        let columns: Vec<String> = columns.collect();
+        let reading = Reading { form: Form::NumberedLists, ..Reading::default() };
+        let rows = file.read_as(&Projection::of(columns.iter().map(String::as_str)), &Wanted::default(), reading);
+        for batch in rows.into_iter().flatten().map_while(Result::ok) {
+            // Its types are those of the schema.
+            let _ = workloads.learn(&batch);
+        }
+    }
+    workloads
 }

@@ -1,6 +1,6 @@
 //! Lines → connections and their attempts.
 
-use polars::prelude::{InitHashMaps as _, PlHashSet};
+use polars::prelude::{InitHashMaps as _, PlHashSet, PlIndexSet};
 
 use super::lines::{Line, Lines, Number, said};
 
@@ -122,7 +122,7 @@ impl Group {
 
 /// Texts by number, and whether each is a namespace/name.
 struct Texts<'a> {
-    texts: &'a [&'a str],
+    texts: &'a PlIndexSet<Box<str>>,
     is_whole: Vec<bool>,
 }
 
@@ -130,7 +130,7 @@ impl Texts<'_> {
     /// Lines of one connection may name an end differently: a namespace/name is best, a name better than an address.
     fn better_name(&self, slot: &mut Option<u32>, name: Option<Number>) {
         let Some(name) = name.map(|name| name.get() - 1) else { return };
-        let rank = |at: u32| (self.is_whole.get(at as usize), self.texts.get(at as usize));
+        let rank = |at: u32| (self.is_whole.get(at as usize), self.texts.get_index(at as usize));
         if slot.is_none_or(|known| known != name && rank(known) < rank(name)) {
             *slot = Some(name);
         }
@@ -138,14 +138,16 @@ impl Texts<'_> {
 
     fn greater(&self, slot: &mut Option<u32>, text: Option<Number>) {
         let Some(text) = text.map(|text| text.get() - 1) else { return };
-        if slot.is_none_or(|known| known != text && self.texts.get(known as usize) < self.texts.get(text as usize)) {
+        if slot.is_none_or(|known| {
+            known != text && self.texts.get_index(known as usize) < self.texts.get_index(text as usize)
+        }) {
             *slot = Some(text);
         }
     }
 }
 
 /// All connections and attempts.
-pub(super) fn of(lines: &Lines<'_>) -> Vec<Group> {
+pub(super) fn of(lines: &Lines) -> Vec<Group> {
     let is_whole = lines.texts.iter().map(|text| text.contains('/')).collect();
     let texts = Texts { texts: &lines.texts, is_whole };
     let mut groups = Vec::with_capacity(lines.connections.len());
@@ -158,7 +160,7 @@ pub(super) fn of(lines: &Lines<'_>) -> Vec<Group> {
 }
 
 /// The lines of each connection.
-fn by_connection<'a>(lines: &'a Lines<'_>) -> impl Iterator<Item = Vec<&'a Line>> {
+fn by_connection<'a>(lines: &'a Lines) -> impl Iterator<Item = Vec<&'a Line>> {
     let mut ends = vec![0usize; lines.connections.len() + 1];
     for line in &lines.lines {
         if let Some(end) = ends.get_mut(line.connection as usize + 1) {
@@ -248,7 +250,7 @@ fn find_syns(lines: &[&Line], syns: &mut Vec<Syn>) {
 }
 
 /// Lines that do not say their direction may be the replies of a connection of which others do: these are no connections.
-fn without_replies(lines: &Lines<'_>, groups: &mut Vec<Group>) {
+fn without_replies(lines: &Lines, groups: &mut Vec<Group>) {
     if groups.iter().all(|group| group.is_known) {
         return;
     }

@@ -1,7 +1,7 @@
 //! The lines that connections are made of, with texts as numbers.
 
 use polars::frame::DataFrame;
-use polars::prelude::{DataType, InitHashMaps as _, PlHashMap, StaticArray as _};
+use polars::prelude::{DataType, InitHashMaps as _, PlHashMap, PlIndexSet, StaticArray as _};
 use polars_arrow::array::{Array as _, BooleanArray, PrimitiveArray, Utf8ViewArray};
 
 /// The columns of flows that are read.
@@ -60,10 +60,9 @@ pub(super) struct Line {
 /// Place of a text, plus one: so it takes four bytes with `None`.
 pub(super) type Number = std::num::NonZeroU32;
 
-/// What all lines of a connection say alike.
+/// What all lines of a connection say alike, texts as places in [`Lines::texts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Connection<'a> {
-    pub id: &'a str,
+pub(super) struct Connection {
     pub protocol: u32,
     pub client_ip: u32,
     pub client_port: Option<u32>,
@@ -71,46 +70,78 @@ pub(super) struct Connection<'a> {
     pub server_port: Option<u32>,
 }
 
-/// All lines.
+/// All lines of some flows.
 #[derive(Debug, Default)]
-pub(super) struct Lines<'a> {
-    pub lines: Vec<Line>,
-    /// By number, in the order of their first lines.
-    pub connections: Vec<Connection<'a>>,
-    pub texts: Vec<&'a str>,
+pub(crate) struct Lines {
+    pub(super) lines: Vec<Line>,
+    /// By number, in the order of their first lines, and their ids.
+    pub(super) connections: Vec<Connection>,
+    pub(super) ids: PlIndexSet<Box<str>>,
+    pub(super) texts: PlIndexSet<Box<str>>,
 }
 
-impl<'a> Lines<'a> {
+impl Lines {
     /// The lines of flows; `None` when they are not such as Hubble writes.
-    pub(super) fn of(flows: &'a DataFrame) -> Option<Self> {
-        let mut reading = Reading::default();
+    pub(super) fn of(flows: &DataFrame) -> Option<Self> {
+        let mut lines = Self::default();
         for chunk in Chunk::all(flows)? {
-            reading.chunk(&chunk)?;
+            lines.chunk(&chunk)?;
         }
-        Some(reading.lines)
+        Some(lines)
     }
 
-    pub(super) fn text(&self, place: u32) -> &'a str {
-        self.texts.get(place as usize).copied().unwrap_or_default()
+    pub(super) fn text(&self, place: u32) -> &str {
+        self.texts.get_index(place as usize).map_or("", |text| text)
     }
-}
 
-#[derive(Default)]
-struct Reading<'a> {
-    lines: Lines<'a>,
-    connections: PlHashMap<&'a str, u32>,
-    numbers: PlHashMap<&'a str, u32>,
-}
+    /// The lines of others behind these; `None` when both tell of one connection differently.
+    pub(super) fn join(mut self, others: Self) -> Option<Self> {
+        if self.lines.is_empty() {
+            return Some(others);
+        }
+        let texts: Vec<u32> = others.texts.into_iter().map(|text| self.texts.insert_full(text).0 as u32).collect();
+        let text = |place: u32| texts.get(place as usize).copied();
+        let name = |number: Option<Number>| Number::new(text(number?.get() - 1)?.checked_add(1)?);
+        let mut connections = Vec::with_capacity(others.connections.len());
+        for (id, theirs) in others.ids.into_iter().zip(others.connections) {
+            let theirs = Connection {
+                protocol: text(theirs.protocol)?,
+                client_ip: text(theirs.client_ip)?,
+                server_ip: text(theirs.server_ip)?,
+                ..theirs
+            };
+            let (connection, is_new) = self.ids.insert_full(id);
+            if is_new {
+                self.connections.push(theirs);
+            }
+            if self.connections.get(connection) != Some(&theirs) {
+                return None;
+            }
+            connections.push(connection as u32);
+        }
+        for line in others.lines {
+            self.lines.push(Line {
+                connection: *connections.get(line.connection as usize)?,
+                client: name(line.client),
+                client_namespace: name(line.client_namespace),
+                server: name(line.server),
+                server_namespace: name(line.server_namespace),
+                ..line
+            });
+        }
+        self.is_small().then_some(self)
+    }
 
-impl<'a> Reading<'a> {
-    fn chunk(&mut self, chunk: &Chunk<'a>) -> Option<()> {
-        let Self { lines, connections, numbers } = self;
-        let texts = &mut lines.texts;
-        let mut number = |text: &'a str| {
-            *numbers.entry(text).or_insert_with(|| {
-                texts.push(text);
-                (texts.len() - 1) as u32
-            })
+    /// Whether 32 bits number everything.
+    fn is_small(&self) -> bool {
+        self.lines.len() < u32::MAX as usize && self.texts.len() < u32::MAX as usize
+    }
+
+    fn chunk<'a>(&mut self, chunk: &Chunk<'a>) -> Option<()> {
+        let Self { lines, connections, ids, texts } = self;
+        let mut number = |text: &'a str| match texts.get_index_of(text) {
+            Some(place) => place as u32,
+            None => texts.insert_full(text.into()).0 as u32,
         };
         let [mut clients, mut client_namespaces, mut servers, mut server_namespaces] =
             [(); 4].map(|()| Known::default());
@@ -138,27 +169,25 @@ impl<'a> Reading<'a> {
                 }
             }
             let found = Connection {
-                id,
                 protocol: protocols.get(chunk.protocol, row, &mut number)?,
                 client_ip: client_ips.get(chunk.client_ip, row, &mut number)?,
                 client_port: chunk.client_port.get(row),
                 server_ip: server_ips.get(chunk.server_ip, row, &mut number)?,
                 server_port: chunk.server_port.get(row),
             };
-            let all = &mut lines.connections;
-            let connection = *connections.entry(id).or_insert_with(|| {
-                all.push(found);
-                (all.len() - 1) as u32
+            let connection = ids.get_index_of(id).unwrap_or_else(|| {
+                connections.push(found);
+                ids.insert_full(id.into()).0
             });
-            if all.get(connection as usize) != Some(&found) {
+            if connections.get(connection) != Some(&found) {
                 return None;
             }
             let mut name = |known: &mut Known<u32>, texts: &'a Utf8ViewArray| {
                 Number::new(known.get(texts, row, &mut number)?.checked_add(1)?)
             };
-            lines.lines.push(Line {
+            lines.push(Line {
                 time: chunk.time.get(row)?,
-                connection,
+                connection: connection as u32,
                 client: name(&mut clients, chunk.client),
                 client_namespace: name(&mut client_namespaces, chunk.client_namespace),
                 server: name(&mut servers, chunk.server),
@@ -166,8 +195,7 @@ impl<'a> Reading<'a> {
                 said: said & !said::ACK,
             });
         }
-        // Numbers are of 32 bits.
-        (lines.lines.len() < u32::MAX as usize && lines.texts.len() < u32::MAX as usize).then_some(())
+        self.is_small().then_some(())
     }
 }
 

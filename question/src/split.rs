@@ -1,0 +1,473 @@
+//! A query in two steps: what is asked of each part of the events, and what of the answers to that. So no engine has to hold all
+//! events at once.
+//!
+//! Promises:
+//! 1. Whatever the parts are, both steps together give the rows of the query.
+//! 2. What of a query cannot be asked of parts is asked of all: then a part hands on the rows that are needed, or all of them.
+//!
+//! A SELECT from a table of events alone becomes, in this order of preference:
+//! - itself, where each row is for itself; a DISTINCT is repeated over the rows of all parts;
+//! - an aggregation of the part, and one of all parts over it, where it counts, sums, or seeks the least or greatest;
+//! - its WHERE and its columns, and the rest over the rows of all parts.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use lookback_flow::columns::ColumnId;
+use sqlparser::ast::{
+    Distinct, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    ObjectName, OrderBy, Query, Select, SelectItem, SetExpr, TableFactor, Visit, VisitMut, Visitor, VisitorMut,
+};
+
+use crate::bind::{EVENTS, parse, relations};
+
+/// Tables that are made of events row by row.
+pub const OF_EVENTS: [&str; 3] = ["flows", "lost_events", EVENTS];
+
+/// Functions of a row's values.
+const OF_ROWS: &[&str] = &[
+    "abs",
+    "coalesce",
+    "concat",
+    "ends_with",
+    "floor",
+    "greatest",
+    "least",
+    "length",
+    "lower",
+    "nullif",
+    "replace",
+    "round",
+    "split_part",
+    "starts_with",
+    "strpos",
+    "substr",
+    "upper",
+];
+
+/// What is asked of each part of the events: a table's name, and its query over the tables of a part. The rows of all parts
+/// together are the table.
+pub type Step = (String, Query);
+
+/// Takes out of a query what can be asked of parts, and gives the rest. Steps that are already there are used again.
+pub fn split(query: &Query, steps: &mut Vec<Step>) -> Query {
+    let before = steps.len();
+    let mut rest = query.clone();
+    let mut splitting = Splitting { steps, is_stuck: false };
+    let _ = VisitMut::visit(&mut rest, &mut splitting);
+    let is_stuck = splitting.is_stuck || names(&rest).any(|name| is_of_events(&name));
+    if !is_stuck {
+        return rest;
+    }
+    steps.truncate(before);
+    for name in relations(query).into_iter().filter(|name| is_of_events(name)) {
+        all_of(&name, steps);
+    }
+    query.clone()
+}
+
+/// Has parts hand on all rows of a table.
+pub fn all_of(name: &str, steps: &mut Vec<Step>) {
+    if !steps.iter().any(|(known, _)| known == name)
+        && let Ok(all) = parse(&format!("SELECT * FROM {name}"), "split")
+    {
+        steps.push((name.to_owned(), all));
+    }
+}
+
+fn is_of_events(name: &str) -> bool {
+    OF_EVENTS.contains(&name.to_lowercase().as_str())
+}
+
+/// Tables that a query names anywhere.
+fn names(query: &Query) -> impl Iterator<Item = String> {
+    let mut names = Vec::new();
+    let _ = sqlparser::ast::visit_relations(query, |name: &ObjectName| {
+        names.push(name.to_string());
+        ControlFlow::<()>::Continue(())
+    });
+    names.into_iter()
+}
+
+struct Splitting<'a> {
+    steps: &'a mut Vec<Step>,
+    /// Something reads events in a way that is not known here.
+    is_stuck: bool,
+}
+
+impl VisitorMut for Splitting<'_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let own = query.with.iter().flat_map(|with| &with.cte_tables);
+        self.is_stuck |= own.into_iter().any(|table| is_of_events(&table.alias.name.value));
+        let order = query.order_by.clone();
+        self.body(&mut query.body, order.as_ref());
+        if self.is_stuck { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+impl Splitting<'_> {
+    fn body(&mut self, body: &mut SetExpr, order: Option<&OrderBy>) {
+        match body {
+            SetExpr::Select(select) => {
+                if let Some(table) = table_of(select) {
+                    self.select(select, &table, order);
+                }
+            }
+            // The order is that of the whole, by the names of its columns.
+            SetExpr::SetOperation { left, right, .. } => {
+                self.body(left, None);
+                self.body(right, None);
+            }
+            // Queries within are visited for themselves; what is none reads no table.
+            _ => {}
+        }
+    }
+
+    fn select(&mut self, select: &mut Select, table: &str, order: Option<&OrderBy>) {
+        if has_odd_clauses(select) || reads_more(select, table) {
+            self.is_stuck = true;
+            return;
+        }
+        let split = row_by_row(select, order)
+            .or_else(|| aggregated(select, table, order))
+            .or_else(|| narrowed(select, table, order));
+        let Some((step, mut rest)) = split else {
+            self.is_stuck = true;
+            return;
+        };
+        let text = step.to_string();
+        let known = self.steps.iter().find(|(name, query)| !is_of_events(name) && query.to_string() == text);
+        let name = known.map_or_else(|| format!("part_step_{}", self.steps.len()), |(name, _)| name.clone());
+        if known.is_none() {
+            self.steps.push((name.clone(), step));
+        }
+        if let Some(TableFactor::Table { name: from, .. }) = rest.from.first_mut().map(|from| &mut from.relation) {
+            *from = ObjectName::from(vec![Ident::new(name)]);
+        }
+        *select = rest;
+    }
+}
+
+/// The table of events that a SELECT is of, and of nothing else.
+fn table_of(select: &Select) -> Option<String> {
+    let [from] = select.from.as_slice() else { return None };
+    match &from.relation {
+        TableFactor::Table { name, alias: None, args: None, .. } if from.joins.is_empty() => {
+            Some(name.to_string()).filter(|name| is_of_events(name))
+        }
+        _ => None,
+    }
+}
+
+/// Clauses that no question has.
+fn has_odd_clauses(select: &Select) -> bool {
+    let Select {
+        distinct,
+        top,
+        exclude,
+        into,
+        lateral_views,
+        prewhere,
+        connect_by,
+        cluster_by,
+        distribute_by,
+        sort_by,
+        ..
+    } = select;
+    matches!(distinct, Some(Distinct::On(_)))
+        || top.is_some()
+        || exclude.is_some()
+        || into.is_some()
+        || !lateral_views.is_empty()
+        || prewhere.is_some()
+        || !connect_by.is_empty()
+        || !cluster_by.is_empty()
+        || !distribute_by.is_empty()
+        || !sort_by.is_empty()
+}
+
+/// Whether a SELECT holds another query, or names its table before a column.
+fn reads_more(select: &Select, table: &str) -> bool {
+    struct More<'a>(&'a str, bool);
+    impl Visitor for More<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+            self.1 = true;
+            ControlFlow::Break(())
+        }
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::CompoundIdentifier(parts) = expr {
+                self.1 |= parts.first().is_some_and(|first| first.value.eq_ignore_ascii_case(self.0));
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut more = More(table, false);
+    let _ = select.visit(&mut more);
+    more.1 || select.projection.iter().any(|item| matches!(item, SelectItem::QualifiedWildcard(..)))
+}
+
+/// Whether an expression is of one row's values alone.
+fn is_of_a_row(expr: &impl Visit) -> bool {
+    struct Other(bool);
+    impl Visitor for Other {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            if let Expr::Function(function) = expr {
+                self.0 |= function.over.is_some()
+                    || function.filter.is_some()
+                    || !OF_ROWS.contains(&function.name.to_string().to_lowercase().as_str());
+            }
+            ControlFlow::Continue(())
+        }
+    }
+    let mut other = Other(false);
+    let _ = expr.visit(&mut other);
+    !other.0
+}
+
+/// Names that a SELECT gives its columns; `None` when it gives all, or one without a name.
+fn outputs(select: &Select) -> Option<Vec<&str>> {
+    let name = |item| match item {
+        &SelectItem::ExprWithAlias { ref alias, .. } => Some(alias.value.as_str()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.as_str()),
+        _ => None,
+    };
+    select.projection.iter().map(name).collect()
+}
+
+/// Whether rows are ordered by columns of the answer alone.
+fn is_by_outputs(order: Option<&OrderBy>, select: &Select) -> bool {
+    let Some(order) = order else { return true };
+    let Some(outputs) = outputs(select) else { return false };
+    identifiers(order).iter().all(|name| outputs.contains(&name.as_str()))
+}
+
+fn identifiers(of: &impl Visit) -> BTreeSet<String> {
+    struct Names(BTreeSet<String>);
+    impl Visitor for Names {
+        type Break = ();
+
+        fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+            match expr {
+                Expr::Identifier(name) => self.0.insert(name.value.clone()),
+                Expr::CompoundIdentifier(parts) => self.0.extend(parts.first().map(|part| part.value.clone())) == (),
+                _ => false,
+            };
+            ControlFlow::Continue(())
+        }
+    }
+    let mut names = Names(BTreeSet::new());
+    let _ = of.visit(&mut names);
+    names.0
+}
+
+fn is_grouped(select: &Select) -> bool {
+    !matches!(&select.group_by, GroupByExpr::Expressions(by, modifiers) if by.is_empty() && modifiers.is_empty())
+}
+
+/// A SELECT of rows for themselves.
+fn row_by_row(select: &Select, order: Option<&OrderBy>) -> Option<(Query, Select)> {
+    let is_all = matches!(select.projection.as_slice(), [SelectItem::Wildcard(_)]);
+    let fits = !is_grouped(select)
+        && select.having.is_none()
+        && select.qualify.is_none()
+        && is_of_a_row(&select.projection)
+        && (order.is_none() || is_all || is_by_outputs(order, select));
+    fits.then(|| {
+        let mut rest = select.clone();
+        rest.projection = all_columns()?;
+        rest.selection = None;
+        Some((query_of(select.clone())?, rest))
+    })?
+}
+
+fn all_columns() -> Option<Vec<SelectItem>> {
+    match *parse("SELECT * FROM nothing", "split").ok()?.body {
+        SetExpr::Select(select) => Some(select.projection),
+        _ => None,
+    }
+}
+
+fn query_of(select: Select) -> Option<Query> {
+    let mut query = parse("SELECT 1", "split").ok()?;
+    *query.body = SetExpr::Select(Box::new(select));
+    Some(query)
+}
+
+/// A SELECT whose WHERE and columns are a part's.
+fn narrowed(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<(Query, Select)> {
+    let mut rest = select.clone();
+    let condition = rest.selection.take().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+    let takes_all = rest.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
+    let mut names = identifiers(&rest);
+    names.extend(order.iter().flat_map(|order| identifiers(*order)));
+    names.retain(|name| ColumnId::of(&name.to_lowercase()).is_some());
+    let names: Vec<String> = match names.is_empty() {
+        // To count rows, one that every table has.
+        true => vec!["kind".to_owned()],
+        false => names.into_iter().collect(),
+    };
+    let columns = if takes_all { "*".to_owned() } else { names.join(", ") };
+    Some((parse(&format!("SELECT {columns} FROM {table}{condition}"), "split").ok()?, rest))
+}
+
+/// A SELECT that counts, sums, or seeks the least or greatest, by groups or of all.
+fn aggregated(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<(Query, Select)> {
+    let GroupByExpr::Expressions(by, modifiers) = &select.group_by else { return None };
+    if !modifiers.is_empty()
+        || select.having.is_some()
+        || select.qualify.is_some()
+        || !select.named_window.is_empty()
+        || select.distinct.is_some()
+        || !is_by_outputs(order, select)
+    {
+        return None;
+    }
+    let groups = by.iter().map(|group| resolved(group, select)).collect::<Option<Vec<_>>>()?;
+    let mut parts = Aggregates { groups, ..Aggregates::default() };
+    let mut rest = select.clone();
+    for item in &mut rest.projection {
+        let (expr, alias) =
+            match std::mem::replace(item, SelectItem::UnnamedExpr(Expr::value(sqlparser::ast::Value::Null))) {
+                SelectItem::ExprWithAlias { expr, alias } => (expr, alias),
+                SelectItem::UnnamedExpr(Expr::Identifier(name)) => (Expr::Identifier(name.clone()), name),
+                _ => return None,
+            };
+        let mut expr = expr;
+        let _ = VisitMut::visit(&mut expr, &mut parts);
+        *item = SelectItem::ExprWithAlias { expr, alias };
+    }
+    if parts.is_stuck || !identifiers(&rest.projection).iter().all(|name| name.starts_with(OWN)) {
+        return None;
+    }
+    let own = |kind: &str, count: usize| (0..count).map(|at| format!("{OWN}{kind}{at}")).collect::<Vec<_>>();
+    let keys = [own("group_", parts.groups.len()), own("distinct_", parts.distinct.len())].concat();
+    let named = |exprs: &[String], kind: &str| {
+        exprs.iter().enumerate().map(|(at, expr)| format!("{expr} AS {OWN}{kind}{at}")).collect::<Vec<_>>()
+    };
+    let columns =
+        [named(&parts.groups, "group_"), named(&parts.distinct, "distinct_"), named(&parts.values, "value_")].concat();
+    let columns = if columns.is_empty() { "kind".to_owned() } else { columns.join(", ") };
+    let condition = rest.selection.take().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
+    let partial = [keys.clone(), named(&parts.partial, "partial_")].concat().join(", ");
+    let by = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
+    let step = format!("SELECT {partial} FROM (SELECT {columns} FROM {table}{condition}) AS part_lines{by}");
+    let groups = own("group_", parts.groups.len()).into_iter().map(|name| Expr::Identifier(Ident::new(name))).collect();
+    rest.group_by = GroupByExpr::Expressions(groups, Vec::new());
+    Some((parse(&step, "split").ok()?, rest))
+}
+
+/// Begins the names of columns of a step.
+const OWN: &str = "part_";
+
+/// What a group is made of, where it may be named by an alias of the SELECT.
+fn resolved(group: &Expr, select: &Select) -> Option<String> {
+    if let Expr::Identifier(name) = group
+        && ColumnId::of(&name.value.to_lowercase()).is_none()
+    {
+        let aliased = select.projection.iter().find_map(|item| match item {
+            SelectItem::ExprWithAlias { expr, alias } if alias.value == name.value => Some(expr),
+            _ => None,
+        });
+        return aliased.filter(|expr| is_of_a_row(*expr)).map(ToString::to_string);
+    }
+    let is_place = matches!(group, Expr::Value(_));
+    (!is_place && is_of_a_row(group)).then(|| group.to_string())
+}
+
+/// The aggregates of a SELECT, as their texts; visiting puts columns of the step in their places.
+#[derive(Default)]
+struct Aggregates {
+    groups: Vec<String>,
+    /// What is counted without what comes again: a group of its own in the step.
+    distinct: Vec<String>,
+    /// What is counted, summed or compared.
+    values: Vec<String>,
+    partial: Vec<String>,
+    is_stuck: bool,
+}
+
+impl VisitorMut for Aggregates {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Identifier(name) = expr
+            && name.value.starts_with(OWN)
+        {
+            return ControlFlow::Continue(());
+        }
+        let text = expr.to_string();
+        if let Some(at) = self.groups.iter().position(|group| *group == text) {
+            *expr = own("group_", at);
+        } else if let Expr::Function(function) = expr {
+            match self.function(function) {
+                Some(whole) => *expr = whole,
+                // Of groups and aggregates, as of a row's values.
+                None => self.is_stuck |= function.over.is_some() || !OF_ROWS.contains(&name_of(function).as_str()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn own(kind: &str, at: usize) -> Expr {
+    Expr::Identifier(Ident::new(format!("{OWN}{kind}{at}")))
+}
+
+fn name_of(function: &Function) -> String {
+    function.name.to_string().to_lowercase()
+}
+
+impl Aggregates {
+    /// What an aggregate is over the aggregates of parts.
+    fn function(&mut self, function: &Function) -> Option<Expr> {
+        let FunctionArguments::List(arguments) = &function.args else { return None };
+        let [FunctionArg::Unnamed(argument)] = arguments.args.as_slice() else { return None };
+        let is_plain = function.over.is_none()
+            && function.filter.is_none()
+            && function.null_treatment.is_none()
+            && function.within_group.is_empty()
+            && arguments.clauses.is_empty();
+        let name = name_of(function);
+        if !is_plain || !matches!(name.as_str(), "count" | "sum" | "min" | "max") {
+            return None;
+        }
+        let is_distinct = arguments.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        let value = match argument {
+            FunctionArgExpr::Wildcard if name == "count" && !is_distinct => None,
+            FunctionArgExpr::Expr(value) if is_of_a_row(value) => Some(value.to_string()),
+            _ => return None,
+        };
+        let place = |of: &mut Vec<String>, text: String| {
+            of.iter().position(|known| *known == text).unwrap_or_else(|| {
+                of.push(text);
+                of.len() - 1
+            })
+        };
+        let (name, distinct, column) = match (name.as_str(), value) {
+            // The least of distinct values is the least of all.
+            ("count" | "sum", Some(value)) if is_distinct => {
+                (name.as_str(), "DISTINCT ", format!("{OWN}distinct_{}", place(&mut self.distinct, value)))
+            }
+            (_, value) => {
+                let value = value
+                    .map_or_else(|| "*".to_owned(), |value| format!("{OWN}value_{}", place(&mut self.values, value)));
+                let at = place(&mut self.partial, format!("{name}({value})"));
+                (if name == "count" { "sum" } else { name.as_str() }, "", format!("{OWN}partial_{at}"))
+            }
+        };
+        match *parse(&format!("SELECT {name}({distinct}{column})"), "split").ok()?.body {
+            SetExpr::Select(select) => match select.projection.into_iter().next()? {
+                SelectItem::UnnamedExpr(expr) => Some(expr),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
