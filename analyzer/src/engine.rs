@@ -5,7 +5,8 @@
 
 mod connections;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow, bail};
@@ -14,7 +15,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use polars::frame::DataFrame;
 use polars::prelude::{
-    Column, CompatLevel, IntoColumn as _, IntoLazy as _, LazyFrame, PlSmallStr, PolarsResult, Series, StringChunked,
+    BooleanChunked, Column, CompatLevel, IntoColumn as _, IntoLazy as _, LazyFrame, PlSmallStr, PolarsResult, Series,
+    StringChunked,
 };
 use polars::sql::SQLContext;
 use sqlparser::ast::{ObjectName, Query, With, visit_relations};
@@ -60,6 +62,15 @@ pub(crate) struct Engine {
     failed: HashMap<String, String>,
 }
 
+/// A table whose rows are worked on piece by piece.
+struct Pieces {
+    of: String,
+    table: DataFrame,
+    /// Of each row the piece that it is in.
+    places: Vec<u64>,
+    count: u64,
+}
+
 impl Engine {
     /// An engine whose table `events` is these batches, all of one schema.
     pub(crate) fn new(schema: &Schema, batches: &[RecordBatch]) -> Result<Self> {
@@ -98,16 +109,65 @@ impl Engine {
         batch(&self.frame(statement)?)
     }
 
-    /// Makes a table of a query, which later ones may name.
-    pub(crate) fn hold(&mut self, name: &str, query: &Query) -> Result<()> {
-        let frame = self.frame(query)?.lazy();
-        self.register(name, Some(frame));
+    /// Makes a table of a query, which later ones may name. Where the query is of a single table, whose rows are `apart` when they
+    /// differ in these columns, it is asked of pieces of at most some rows, as far as there are such.
+    pub(crate) fn hold(&mut self, name: &str, query: &Query, apart: &[String], piece_rows: usize) -> Result<()> {
+        let table = match self.pieces(query, apart, piece_rows)? {
+            Some(pieces) => self.of_pieces(query, &pieces)?,
+            None => self.frame(query)?,
+        };
+        self.register(name, Some(table.lazy()));
         Ok(())
     }
 
     /// Forgets a table.
     pub(crate) fn drop(&mut self, name: &str) {
         self.register(name, None);
+    }
+
+    /// The table that a query is of, in pieces; `None` when it is small, or there are several.
+    fn pieces(&self, query: &Query, apart: &[String], piece_rows: usize) -> Result<Option<Pieces>> {
+        let mut of: BTreeSet<String> = BTreeSet::new();
+        let _ = visit_relations(query, |name: &ObjectName| {
+            of.extend(Some(name.to_string()).filter(|name| self.tables.contains_key(name)));
+            ControlFlow::<()>::Continue(())
+        });
+        let (Some(of), None) = (of.pop_first(), of.pop_first()) else { return Ok(None) };
+        let Some(table) = self.tables.get(&of) else { return Ok(None) };
+        let table = table.clone().collect()?;
+        let count = table.height().div_ceil(piece_rows);
+        if apart.is_empty() || count < 2 {
+            return Ok(None);
+        }
+        let mut places = vec![0u64; table.height()];
+        for name in apart {
+            let Some(texts) = table.column(name).ok().and_then(Column::try_str) else { return Ok(None) };
+            for (place, text) in places.iter_mut().zip(texts.iter()) {
+                // In SQL's `concat` what is absent is empty.
+                let mut hasher = DefaultHasher::new();
+                (*place, text.unwrap_or_default()).hash(&mut hasher);
+                *place = hasher.finish();
+            }
+        }
+        let count = count as u64;
+        places.iter_mut().for_each(|place| *place %= count);
+        Ok(Some(Pieces { of, table, places, count }))
+    }
+
+    fn of_pieces(&mut self, query: &Query, pieces: &Pieces) -> Result<DataFrame> {
+        let Pieces { of, table, places, count } = pieces;
+        let mut answer: Option<DataFrame> = None;
+        for number in 0..*count {
+            let is_of_it: BooleanChunked = places.iter().map(|place| *place == number).collect();
+            self.register(of, Some(table.filter(&is_of_it)?.lazy()));
+            let own = compact(self.frame(query)?)?;
+            match &mut answer {
+                Some(answer) => _ = answer.vstack_mut_owned(own)?,
+                None => answer = Some(own),
+            }
+        }
+        self.register(of, Some(table.clone().lazy()));
+        answer.ok_or_else(broke)
     }
 
     fn frame(&mut self, statement: &Query) -> Result<DataFrame> {

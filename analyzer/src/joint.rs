@@ -3,16 +3,18 @@
 //! What can be asked of parts of the events is asked while they are read, so that memory holds what came of it; only what a
 //! question asks of all events at once waits for all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result, bail};
+use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::inputs::Found;
 use lookback_flow::segment::Needle;
 use lookback_question::bind::{Bound, EVENTS, Scope};
 use lookback_question::catalogue::Catalogue;
 use lookback_question::split::{all_of, split};
-use sqlparser::ast::Query;
+use sqlparser::ast::{ObjectName, Query, visit_relations};
 
 use crate::answer::Answer;
 use crate::engine::{self, Engine, Steps};
@@ -30,6 +32,18 @@ pub(crate) fn answer(
     options: &mut Options,
     catalogue: &Catalogue,
     go_on: &(dyn Fn() -> Result<()> + Sync),
+    take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
+) -> Result<()> {
+    in_pieces(askings, found, options, catalogue, go_on, PIECE_ROWS, take)
+}
+
+fn in_pieces(
+    askings: &[Asking<'_>],
+    found: &Found,
+    options: &mut Options,
+    catalogue: &Catalogue,
+    go_on: &(dyn Fn() -> Result<()> + Sync),
+    piece_rows: usize,
     take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
 ) -> Result<()> {
     let Some(first) = askings.first() else { return Ok(()) };
@@ -69,15 +83,17 @@ pub(crate) fn answer(
             engine::part(&schema, batches, &steps)
         })?;
         match Engine::of_parts(&steps, parts)? {
-            Some(engine) => break (Tables { engine, held: Vec::new() }, plans, evidence),
+            Some(engine) => {
+                let all: Vec<&Plan> = plans.iter().flatten().map(|(plan, _)| plan).collect();
+                break (Tables::new(engine, catalogue, &all, piece_rows), plans, evidence);
+            }
             None => by_hand = false,
         }
     };
     for (place, (plan, asking)) in plans.into_iter().zip(askings).enumerate() {
         go_on()?;
         let answer = plan.and_then(|(plan, window)| {
-            tables.hold(&plan.tables)?;
-            let rows = tables.engine.run(&plan.query).with_context(|| asking.origin.to_owned())?;
+            let rows = tables.run(&plan).with_context(|| asking.origin.to_owned())?;
             Ok(asking.answered(rows, window, evidence.clone()))
         });
         take(place, answer)?;
@@ -139,17 +155,39 @@ const BASE: [&str; 2] = ["flows", "lost_events"];
 /// The table of the connections that a scope takes in.
 const SCOPED: &str = "scoped_connections";
 
+/// Rows of a table that are worked on at once, where it can be divided: windows over them take some 500 bytes for each.
+const PIECE_ROWS: usize = 256 * 1024;
+
 /// An engine with the tables that were made so far.
-struct Tables {
+struct Tables<'a> {
     engine: Engine,
+    catalogue: &'a Catalogue,
     /// Name and query of each, in the order of their making.
     held: Vec<(String, String)>,
+    /// How often each table is still to be read.
+    uses: HashMap<String, usize>,
+    piece_rows: usize,
 }
 
-impl Tables {
-    /// Makes the tables, unless they are there.
-    fn hold(&mut self, tables: &[(String, Query)]) -> Result<()> {
-        for (name, query) in tables {
+impl<'a> Tables<'a> {
+    /// An engine that is going to carry out plans.
+    fn new(engine: Engine, catalogue: &'a Catalogue, plans: &[&Plan], piece_rows: usize) -> Self {
+        let mut tables = Self { engine, catalogue, held: Vec::new(), uses: HashMap::new(), piece_rows };
+        let mut known: BTreeSet<(&str, String)> = BTreeSet::new();
+        for plan in plans {
+            for (name, query) in &plan.tables {
+                if known.insert((name, query.to_string())) {
+                    mentions(query).into_iter().for_each(|used| *tables.uses.entry(used).or_default() += 1);
+                }
+            }
+            mentions(&plan.query).into_iter().for_each(|used| *tables.uses.entry(used).or_default() += 1);
+        }
+        tables
+    }
+
+    /// Makes the tables of a plan, unless they are there, and runs its query.
+    fn run(&mut self, plan: &Plan) -> Result<RecordBatch> {
+        for (name, query) in &plan.tables {
             let text = query.to_string();
             match self.held.iter().position(|(own, _)| own == name) {
                 Some(at) if self.held.get(at).is_some_and(|(_, own)| *own == text) => continue,
@@ -157,9 +195,108 @@ impl Tables {
                 Some(at) => self.held.split_off(at).iter().for_each(|(name, _)| self.engine.drop(name)),
                 None => {}
             }
-            self.engine.hold(name, query)?;
+            let apart = self.catalogue.table(name).map(|table| table.header.apart.as_slice()).unwrap_or_default();
+            self.engine.hold(name, query, apart, self.piece_rows)?;
             self.held.push((name.clone(), text));
+            self.used(query);
         }
-        Ok(())
+        let answer = self.engine.run(&plan.query);
+        self.used(&plan.query);
+        answer
+    }
+
+    /// What nothing reads any more makes room.
+    fn used(&mut self, query: &Query) {
+        for name in mentions(query) {
+            let Some(uses) = self.uses.get_mut(&name) else { continue };
+            *uses = uses.saturating_sub(1);
+            if *uses == 0 {
+                self.engine.drop(&name);
+                self.held.retain(|(held, _)| *held != name);
+            }
+        }
+    }
+}
+
+/// Tables that a query names, also its own.
+fn mentions(query: &Query) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let _ = visit_relations(query, |name: &ObjectName| {
+        names.insert(name.to_string());
+        ControlFlow::<()>::Continue(())
+    });
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
+    use lookback_flow::inputs::find;
+
+    use super::*;
+    use crate::cli::{RelativeTo, ScopeArgs, WindowArgs};
+    use crate::render::{self, Format};
+
+    const LOGS: [&str; 4] = ["shop", "incident", "review", "compat"];
+
+    /// The rows of a table, made in pieces of so many rows, as lines in the order of their texts.
+    fn rows(table: &str, log: &str, piece_rows: usize) -> (usize, Vec<String>) {
+        let window = WindowArgs { last: None, since: None, until: None, relative_to: RelativeTo::Data };
+        let scope = ScopeArgs { window, namespace: None, service: None, filter: None };
+        let sql = format!("SELECT * FROM {table}");
+        let asking = Asking {
+            title: "",
+            sql: &sql,
+            origin: table,
+            parameters: std::collections::BTreeMap::new(),
+            columns: &[],
+            notes: "",
+            needs: None,
+            scope: &scope,
+            default_last: None,
+        };
+        let catalogue = Catalogue::load(&[]).unwrap();
+        let found = find(&[format!("{}/../testdata/{log}", env!("CARGO_MANIFEST_DIR"))]).unwrap();
+        let mut lines = Vec::new();
+        let mut options = Options::default();
+        let mut count = 0;
+        in_pieces(&[asking], &found, &mut options, &catalogue, &|| Ok(()), piece_rows, &mut |_, answer| {
+            let answer = answer?;
+            count = answer.rows.num_rows();
+            let mut text = Vec::new();
+            render::write(&answer, Format::Csv, true, &mut text)?;
+            lines = String::from_utf8(text)?.lines().map(str::to_owned).collect();
+            Ok(())
+        })
+        .unwrap();
+        lines.sort();
+        (count, lines)
+    }
+
+    #[test]
+    fn tables_whose_rows_are_apart_are_the_same_piece_by_piece() {
+        let catalogue = Catalogue::load(&[]).unwrap();
+        let tables: Vec<&str> = catalogue
+            .tables()
+            .filter(|table| !table.header.apart.is_empty())
+            .map(|table| table.name.as_str())
+            .collect();
+        assert_eq!(tables, ["lookups", "requests"]);
+        for table in tables {
+            let mut total = 0;
+            for log in LOGS {
+                let (count, whole) = rows(table, log, usize::MAX);
+                total += count;
+                for piece_rows in [1, 3, 10] {
+                    assert_eq!(
+                        rows(table, log, piece_rows),
+                        (count, whole.clone()),
+                        "{table} of {log} by {piece_rows}"
+                    );
+                }
+            }
+            assert!(total > 10, "{table} has only {total} rows");
+        }
     }
 }

@@ -1,5 +1,6 @@
 -- title = "DNS lookups"
 -- answers = "One row for each lookup: a name and type asked from one client port, with repetitions and the answer."
+-- apart = ["client_ip"]
 -- [[columns]]
 -- name = "time_ns"
 -- unit = "time"

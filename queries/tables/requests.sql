@@ -1,5 +1,6 @@
 -- title = "HTTP requests"
 -- answers = "One row for each request at one proxy, with its response."
+-- apart = ["request_id", "http_method"]
 -- [[columns]]
 -- name = "time_ns"
 -- unit = "time"

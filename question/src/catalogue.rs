@@ -312,6 +312,10 @@ pub struct TableHeader {
     pub title: String,
     /// What one row is.
     pub answers: String,
+    /// Columns of flows. Flows that differ in one of them are of no common row, and what becomes of the one does not depend on the
+    /// other: so the table may be made piece by piece.
+    #[serde(default)]
+    pub apart: Vec<String>,
     pub columns: Vec<ResultColumn>,
 }
 

@@ -33,6 +33,7 @@ const OF_ROWS: &[&str] = &[
     "floor",
     "greatest",
     "least",
+    "left",
     "length",
     "lower",
     "nullif",
