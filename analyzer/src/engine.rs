@@ -15,8 +15,8 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use polars::frame::DataFrame;
 use polars::prelude::{
-    BooleanChunked, Column, CompatLevel, IntoColumn as _, IntoLazy as _, LazyFrame, PlSmallStr, PolarsResult, Series,
-    StringChunked,
+    BooleanChunked, ChunkTake as _, Column, CompatLevel, IdxCa, InitHashMaps as _, IntoColumn as _, IntoLazy as _,
+    LazyFrame, NewChunkedArray as _, PlHashMap, PlSmallStr, PolarsResult, Series, StringChunked,
 };
 use polars::sql::SQLContext;
 use sqlparser::ast::{ObjectName, Query, With, visit_relations};
@@ -238,16 +238,38 @@ pub(crate) fn part(schema: &Schema, batches: &[RecordBatch], steps: &Steps) -> R
     Ok(Part { tables, lines })
 }
 
-/// A table that keeps no more texts than it has.
+/// A table in one piece that keeps no more texts than it has. Texts are views into what they were cut out of: a few rows would
+/// keep all of it in memory.
 fn compact(table: DataFrame) -> PolarsResult<DataFrame> {
     let compact = |column: &Column| match column.try_str() {
-        Some(texts) => {
-            let chunks = texts.downcast_iter().map(|chunk| chunk.clone().maybe_gc());
-            StringChunked::from_chunk_iter(texts.name().clone(), chunks).into_column()
-        }
-        None => column.clone(),
+        Some(texts) => Ok(distinct(texts)?.into_column()),
+        None => Ok(column.rechunk()),
     };
-    DataFrame::new(table.height(), table.columns().iter().map(compact).collect())
+    DataFrame::new(table.height(), table.columns().iter().map(compact).collect::<PolarsResult<_>>()?)
+}
+
+/// The same texts, each of which is kept once, as far as it is one view.
+fn distinct(texts: &StringChunked) -> PolarsResult<StringChunked> {
+    let mut kept: Vec<&str> = Vec::new();
+    let mut places: Vec<Option<u32>> = Vec::with_capacity(texts.len());
+    for chunk in texts.downcast_iter() {
+        let mut known: PlHashMap<u128, u32> = PlHashMap::new();
+        let mut last = None;
+        for (text, view) in chunk.iter().zip(chunk.views().iter()) {
+            let view = view.as_u128();
+            let place = text.map(|text| match last {
+                Some((same, place)) if same == view => place,
+                _ => *known.entry(view).or_insert_with(|| {
+                    kept.push(text);
+                    u32::try_from(kept.len() - 1).unwrap_or(u32::MAX)
+                }),
+            });
+            last = place.map(|place| (view, place)).or(last);
+            places.push(place);
+        }
+    }
+    let kept = StringChunked::from_iter_values(texts.name().clone(), kept.into_iter());
+    kept.take(&IdxCa::from_iter_options(texts.name().clone(), places.into_iter()))
 }
 
 /// Polars panics where it finds itself wrong, on a sum that overflows, say; that is an error of this one query.

