@@ -62,7 +62,7 @@ pub(crate) struct Source<'a> {
 }
 
 /// Rows that are handed on together, at least; the last ones of a file may be fewer.
-const PART_ROWS: usize = 128 * 1024;
+const PART_ROWS: usize = 64 * 1024;
 
 /// Bytes of files that are read by one thread after each other, at least.
 const UNIT_BYTES: u64 = 8 << 20;

@@ -87,6 +87,7 @@ impl Lines {
         for chunk in Chunk::all(flows)? {
             lines.chunk(&chunk)?;
         }
+        lines.lines.shrink_to_fit();
         Some(lines)
     }
 
