@@ -187,7 +187,14 @@ impl<'a> Tables<'a> {
 
     /// Makes the tables of a plan, unless they are there, and runs its query.
     fn run(&mut self, plan: &Plan) -> Result<RecordBatch> {
-        for (name, query) in &plan.tables {
+        // What is read of is made, and what that is made from.
+        let mut needed = mentions(&plan.query);
+        for (name, query) in plan.tables.iter().rev() {
+            if needed.contains(name) && !self.held.contains(&(name.clone(), query.to_string())) {
+                needed.extend(mentions(query));
+            }
+        }
+        for (name, query) in plan.tables.iter().filter(|(name, _)| needed.contains(name)) {
             let text = query.to_string();
             match self.held.iter().position(|(own, _)| own == name) {
                 Some(at) if self.held.get(at).is_some_and(|(_, own)| *own == text) => continue,
