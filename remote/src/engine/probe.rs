@@ -1,0 +1,74 @@
+//! Whether a server speaks Flight SQL, and the session that it wants.
+
+use arrow_flight::HandshakeRequest;
+use arrow_flight::sql::{CommandGetSqlInfo, CommandStatementQuery};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use std::error::Error as _;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::{Code, Status};
+
+use super::info::WANTED;
+use super::{Engine, request};
+use crate::Error;
+use crate::error::told;
+
+const LOGIN: &str = "login";
+const GREETING: &str = "greeting";
+
+impl Engine {
+    /// The token of a session, where a user was named.
+    pub(super) async fn login(&self) -> Result<Option<MetadataValue<Ascii>>, Error> {
+        let Some(login) = &self.options.login else { return Ok(None) };
+        if login.user.contains(':') {
+            return Err(Error::option("user", "a user has no colon in its name"));
+        }
+        let basic = format!("Basic {}", BASE64_STANDARD.encode(format!("{}:{}", login.user, login.password)));
+        let mut basic: MetadataValue<Ascii> =
+            basic.parse().map_err(|_| Error::option("user", "it cannot be sent in a header"))?;
+        basic.set_sensitive(true);
+        let hello = HandshakeRequest::default();
+        let answer = self.home.clone().handshake(request(tokio_stream::iter([hello]), Some(&basic))).await;
+        let answer = answer.map_err(|status| Error::call(&self.address, LOGIN, &status))?;
+        let token = answer.metadata().get("authorization").cloned();
+        let is_bearer = |token: &MetadataValue<Ascii>| token.as_bytes().starts_with(b"Bearer ");
+        let mut token = token.filter(is_bearer).ok_or_else(|| {
+            self.broken(LOGIN, "the server took user and password, but gave no token for them".to_owned())
+        })?;
+        token.set_sensitive(true);
+        Ok(Some(token))
+    }
+
+    /// Makes sure that there is Flight SQL: by what the server says of itself, or, as many say nothing, by the least of queries.
+    pub(super) async fn probe(&self, token: Option<&MetadataValue<Ascii>>) -> Result<(), Error> {
+        let token = token.or(self.token.as_ref());
+        let Err(first) = self.info(CommandGetSqlInfo { info: WANTED.to_vec() }, token).await else { return Ok(()) };
+        let is_final = matches!(first.code(), Code::Unauthenticated | Code::PermissionDenied) || is_broken(&first);
+        if is_final {
+            return Err(Error::call(&self.address, GREETING, &first));
+        }
+        let query = CommandStatementQuery { query: "SELECT 1".to_owned(), transaction_id: None };
+        let Err(second) = self.info(query, token).await else { return Ok(()) };
+        let address = self.address.clone();
+        Err(match second.code() {
+            Code::Unimplemented if knows_nothing(&first) && knows_nothing(&second) => Error::NoFlight { address },
+            Code::Unimplemented => Error::NoFlightSql { address, why: told(second.message()) },
+            _ => Error::call(&address, "SELECT 1", &second),
+        })
+    }
+}
+
+/// Whether no server said so, but the connection.
+fn is_broken(status: &Status) -> bool {
+    status.source().is_some()
+}
+
+/// Whether the service is unknown, and not just a call of it: as tonic, Go, C++ and Java say it, and a web server.
+fn knows_nothing(status: &Status) -> bool {
+    let says = status.message();
+    status.code() == Code::Unimplemented
+        && (says.is_empty()
+            || says.starts_with("unknown service")
+            || says.starts_with("Method not found")
+            || says.contains("HTTP status code"))
+}
