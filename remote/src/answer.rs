@@ -91,7 +91,10 @@ impl Gathering {
         if let Ok(announced) = usize::try_from(announced)
             && announced != self.rows
         {
-            let why = format!("the server announced {announced} rows, and sent {}: parts of the answer are missing", self.rows);
+            let why = format!(
+                "the server announced {announced} rows, and sent {}: parts of the answer are missing",
+                self.rows
+            );
             return Err(Bad::Broken(why));
         }
         // A statement that answers nothing, such as CREATE, may have no columns at all.

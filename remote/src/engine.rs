@@ -59,7 +59,9 @@ impl Engine {
     /// When a file of the options cannot be read, nobody listens, TLS is wanted or unknown, or something else listens there.
     pub fn connect(address: &Address, options: &Options) -> Result<Self, Error> {
         if Handle::try_current().is_ok() {
-            return Err(Error::Runtime(io::Error::other("an engine is not called from within an asynchronous runtime")));
+            return Err(Error::Runtime(io::Error::other(
+                "an engine is not called from within an asynchronous runtime",
+            )));
         }
         let token = options.token.as_deref().map(bearer).transpose()?;
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("flight").build()?;
@@ -74,7 +76,8 @@ impl Engine {
             })
             .await
             .unwrap_or_else(|_| {
-                let why = format!("something listens there, but said nothing within {waited:?}: is it a Flight SQL server?");
+                let why =
+                    format!("something listens there, but said nothing within {waited:?}: is it a Flight SQL server?");
                 Err(Error::Connect { address: engine.address.clone(), why })
             })
         });
@@ -139,7 +142,9 @@ impl Engine {
     /// Runs a call to its end, or to the end of the time that it has.
     fn run<T>(&self, call: impl AsyncFnOnce(&Step) -> Result<T, Error>) -> Result<T, Error> {
         if Handle::try_current().is_ok() {
-            return Err(Error::Runtime(io::Error::other("an engine is not called from within an asynchronous runtime")));
+            return Err(Error::Runtime(io::Error::other(
+                "an engine is not called from within an asynchronous runtime",
+            )));
         }
         let (step, waited) = (RefCell::new(QUERY.to_owned()), self.options.timeout);
         self.runtime.block_on(async {
@@ -235,7 +240,10 @@ impl Engine {
         }
         Err(failed.unwrap_or_else(|| {
             let why = refused.join("; ");
-            self.broken(call, format!("the server sends us elsewhere for it: {why}: allow that host, if it is one of yours"))
+            self.broken(
+                call,
+                format!("the server sends us elsewhere for it: {why}: allow that host, if it is one of yours"),
+            )
         }))
     }
 

@@ -26,7 +26,9 @@ pub enum Error {
     Connect { address: Address, why: String },
     #[error("{address}: there is a gRPC server, but not of Arrow Flight: is it the right port?")]
     NoFlight { address: Address },
-    #[error("{address}: the server knows Arrow Flight, but not Flight SQL ({why}): Ballista's scheduler wants --flight-sql")]
+    #[error(
+        "{address}: the server knows Arrow Flight, but not Flight SQL ({why}): Ballista's scheduler wants --flight-sql"
+    )]
     NoFlightSql { address: Address, why: String },
     /// The server answered with an error, or the connection broke.
     #[error("{address}: {call}: {why}")]
@@ -52,14 +54,13 @@ impl Error {
     }
 
     pub(crate) fn connect(address: &Address, error: &(dyn StdError + 'static)) -> Self {
-        Self::Connect { address: address.clone(), why: explained(address, error) }
+        Self::Connect { address: address.clone(), why: explained(address, error, false) }
     }
 
     pub(crate) fn call(address: &Address, call: &str, status: &tonic::Status) -> Self {
         let says = told(status.message());
         let why = match (status.code(), status.source()) {
-            // The connection broke, or never was one.
-            (_, Some(source)) => explained(address, source),
+            (_, Some(source)) => explained(address, source, true),
             (Code::Unimplemented, None) => format!("the server does not offer this: {says}"),
             (code @ (Code::Unauthenticated | Code::PermissionDenied), None) => {
                 format!("the server wants to know who asks ({code:?}: {says}): give a token, or a user and a password")
@@ -87,8 +88,8 @@ pub(crate) fn told(text: &str) -> String {
     escape::terminal(&told).into_owned()
 }
 
-/// The innermost cause that tells something, and what to do about it.
-fn explained(address: &Address, error: &(dyn StdError + 'static)) -> String {
+/// The innermost cause that tells something, and what to do about it. Once a server has spoken, it is the right one.
+fn explained(address: &Address, error: &(dyn StdError + 'static), has_spoken: bool) -> String {
     let chain: Vec<&(dyn StdError + 'static)> =
         std::iter::successors(Some(error), |error| StdError::source(*error)).collect();
     let io = chain.iter().rev().find_map(|error| error.downcast_ref::<io::Error>());
@@ -102,7 +103,9 @@ fn explained(address: &Address, error: &(dyn StdError + 'static)) -> String {
                 format!("the server does not speak TLS there ({tls_says}): write flight:// for it")
             }
             rustls::Error::InvalidCertificate(_) => {
-                format!("its certificate is not trusted ({tls_says}): name the authority that signed it, and its server name")
+                format!(
+                    "its certificate is not trusted ({tls_says}): name the authority that signed it, and its server name"
+                )
             }
             rustls::Error::AlertReceived(alert) => {
                 format!("the server refused the TLS connection ({alert:?}): does it want a client certificate?")
@@ -112,11 +115,7 @@ fn explained(address: &Address, error: &(dyn StdError + 'static)) -> String {
     }
     match io.map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused: nothing listens there".to_owned(),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof)
-            if !address.is_tls() =>
-        {
-            format!("the server closed the connection ({says}): does it want TLS (flight+tls://)?")
-        }
+        _ if has_spoken => format!("the connection broke ({says})"),
         // An alert that comes after the connection was there is told as text alone.
         _ if says.contains("fatal alert") => {
             format!("the server refused the TLS connection ({says}): does it want a client certificate?")
@@ -124,10 +123,13 @@ fn explained(address: &Address, error: &(dyn StdError + 'static)) -> String {
         _ if says.contains("http2 error") || says.contains("frame") => {
             format!("the server does not speak gRPC there ({says}): does it want TLS (flight+tls://)?")
         }
-        _ if says.contains("name or service not known") || says.contains("lookup") => {
-            format!("no such host ({says})")
+        // A lookup that failed has no kind of its own.
+        _ if says.contains("lookup address") => format!("there is no such host ({says})"),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
+            let wants = if address.is_tls() { "a client certificate" } else { "TLS (flight+tls://)" };
+            format!("the server closed the connection ({says}): does it want {wants}?")
         }
-        _ => format!("the connection broke ({says})"),
+        _ => format!("there is no connection ({says})"),
     }
 }
 

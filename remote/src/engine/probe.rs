@@ -1,10 +1,11 @@
 //! Whether a server speaks Flight SQL, and the session that it wants.
 
+use std::error::Error as _;
+
 use arrow_flight::HandshakeRequest;
 use arrow_flight::sql::{CommandGetSqlInfo, CommandStatementQuery};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use std::error::Error as _;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::{Code, Status};
 
@@ -29,7 +30,10 @@ impl Engine {
         basic.set_sensitive(true);
         let hello = HandshakeRequest::default();
         let answer = self.home.clone().handshake(request(tokio_stream::iter([hello]), Some(&basic))).await;
-        let answer = answer.map_err(|status| Error::call(&self.address, LOGIN, &status))?;
+        let answer = answer.map_err(|status| match status.source() {
+            Some(source) => Error::connect(&self.address, source),
+            None => Error::call(&self.address, LOGIN, &status),
+        })?;
         let token = answer.metadata().get("authorization").cloned();
         let is_bearer = |token: &MetadataValue<Ascii>| token.as_bytes().starts_with(b"Bearer ");
         let mut token = token.filter(is_bearer).ok_or_else(|| {
@@ -43,8 +47,11 @@ impl Engine {
     pub(super) async fn probe(&self, token: Option<&MetadataValue<Ascii>>) -> Result<(), Error> {
         let token = token.or(self.token.as_ref());
         let Err(first) = self.info(CommandGetSqlInfo { info: WANTED.to_vec() }, token).await else { return Ok(()) };
-        let is_final = matches!(first.code(), Code::Unauthenticated | Code::PermissionDenied) || is_broken(&first);
-        if is_final {
+        // No server said so, but the connection.
+        if let Some(source) = first.source() {
+            return Err(Error::connect(&self.address, source));
+        }
+        if matches!(first.code(), Code::Unauthenticated | Code::PermissionDenied) {
             return Err(Error::call(&self.address, GREETING, &first));
         }
         let query = CommandStatementQuery { query: "SELECT 1".to_owned(), transaction_id: None };
@@ -56,11 +63,6 @@ impl Engine {
             _ => Error::call(&address, "SELECT 1", &second),
         })
     }
-}
-
-/// Whether no server said so, but the connection.
-fn is_broken(status: &Status) -> bool {
-    status.source().is_some()
 }
 
 /// Whether the service is unknown, and not just a call of it: as tonic, Go, C++ and Java say it, and a web server.
