@@ -5,6 +5,7 @@
 //! | [`address`] | where an engine is: `flight://HOST:PORT` |
 //! | [`options`] | how it is reached, and how much of it is taken |
 //! | [`engine`] | the connection: queries, statements, what the server is |
+//! | [`table`] | the statements that make an archive a table of an engine |
 //!
 //! Promises:
 //! 1. An answer is whole, or an error: never cut, never short of a part, never longer than was allowed.
@@ -20,6 +21,7 @@ pub mod engine;
 mod error;
 mod location;
 pub mod options;
+pub mod table;
 mod ticket;
 
 pub use address::Address;

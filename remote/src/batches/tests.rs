@@ -70,7 +70,7 @@ fn no_byte_of_a_message_brings_us_down() {
         for (at, message) in messages.iter().enumerate() {
             let (header, body) = (message.data_header.to_vec(), message.data_body.to_vec());
             for byte in 0..header.len() + body.len() {
-                for change in [0x01, 0x7f, 0x80, 0xff] {
+                for change in [0x01, 0xff] {
                     let (mut header, mut body) = (header.clone(), body.clone());
                     match header.get_mut(byte) {
                         Some(byte) => *byte ^= change,

@@ -1,0 +1,307 @@
+//! What engines call the same things.
+
+use arrow::datatypes::{DataType, Field};
+
+use super::STORED;
+
+/// An engine's SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// `DataFusion` and Ballista.
+    DataFusion,
+    DuckDb,
+    ClickHouse,
+    Spark,
+    Trino,
+}
+
+use Dialect::{ClickHouse, DataFusion, DuckDb, Spark, Trino};
+
+/// Stands between texts that are joined, and in none of them.
+pub(super) const SEPARATOR: char = '\u{1f}';
+
+/// Most headers that are looked at, and most policies of a direction, where there are no functions over items.
+const MOST_HEADERS: usize = 64;
+const MOST_POLICIES: usize = 16;
+
+impl Dialect {
+    pub const ALL: [Self; 5] = [DataFusion, DuckDb, ClickHouse, Spark, Trino];
+
+    /// A text as a literal.
+    pub(super) fn literal(self, text: &str) -> String {
+        let text = match self {
+            Spark => text.replace('\\', "\\\\").replace('\'', "\\'"),
+            ClickHouse => text.replace('\\', "\\\\").replace('\'', "''"),
+            _ => text.replace('\'', "''"),
+        };
+        // What is no plain character is named, as it gets lost on many ways.
+        format!("'{}'", text.replace(SEPARATOR, &format!("' || {} || '", self.separator())))
+    }
+
+    const fn separator(self) -> &'static str {
+        match self {
+            DataFusion | DuckDb | Trino => "chr(31)",
+            ClickHouse | Spark => "char(31)",
+        }
+    }
+
+    /// The statement that makes files a table.
+    pub(super) fn stored(self, files: &str, columns: &[(&str, String)]) -> String {
+        let listed = |separator: &str| {
+            let columns: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+            columns.join(separator)
+        };
+        let all = format!("{files}**/*.parquet");
+        match self {
+            // Columns are named, as files of an older version have not all of them.
+            DataFusion => format!(
+                "CREATE EXTERNAL TABLE {STORED} (\n{},\ndate VARCHAR, hour VARCHAR\n) STORED AS PARQUET \
+                 PARTITIONED BY (date, hour) LOCATION {}",
+                listed(",\n"),
+                self.literal(files)
+            ),
+            DuckDb => {
+                let nulls: Vec<String> =
+                    columns.iter().map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
+                format!(
+                    "CREATE VIEW {STORED} AS\nSELECT * FROM read_parquet({}, union_by_name = true, \
+                     hive_partitioning = true)\nUNION ALL BY NAME SELECT {} WHERE false",
+                    self.literal(&all),
+                    nulls.join(", ")
+                )
+            }
+            ClickHouse => format!(
+                "CREATE VIEW {STORED} AS\nSELECT * FROM file({}, Parquet, {})",
+                self.literal(&all),
+                self.literal(&listed(", "))
+            ),
+            Spark => format!(
+                "CREATE TEMPORARY VIEW {STORED} (\n{},\ndate DATE, hour INT\n) USING parquet OPTIONS (path {})",
+                listed(",\n"),
+                self.literal(files)
+            ),
+            Trino => format!(
+                "CREATE TABLE {STORED} (\n{},\ndate VARCHAR, hour VARCHAR\n) WITH (format = 'PARQUET', \
+                 external_location = {}, partitioned_by = ARRAY['date', 'hour'])",
+                listed(",\n"),
+                self.literal(files)
+            ),
+        }
+    }
+
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            DataFusion | DuckDb | Trino => "VARCHAR",
+            ClickHouse => "Nullable(String)",
+            Spark => "STRING",
+        }
+    }
+
+    pub(super) const fn bytes(self) -> &'static str {
+        match self {
+            DataFusion => "BYTEA",
+            DuckDb => "BLOB",
+            ClickHouse => "Nullable(FixedString(16))",
+            Spark => "BINARY",
+            Trino => "VARBINARY",
+        }
+    }
+
+    /// Nanoseconds, UTC.
+    pub(super) const fn time(self) -> &'static str {
+        match self {
+            DataFusion => "TIMESTAMP WITH TIME ZONE",
+            DuckDb => "TIMESTAMP_NS",
+            ClickHouse => "Nullable(DateTime64(9, 'UTC'))",
+            Spark => "BIGINT",
+            Trino => "TIMESTAMP(9)",
+        }
+    }
+
+    const fn unsigned_64(self) -> &'static str {
+        match self {
+            DataFusion => "BIGINT UNSIGNED",
+            DuckDb => "UBIGINT",
+            ClickHouse => "Nullable(UInt64)",
+            Spark | Trino => "DECIMAL(20, 0)",
+        }
+    }
+
+    /// The type of the values of an array.
+    pub(super) fn of_arrow(self, kind: &DataType) -> String {
+        let by = |[fusion, duck, house, spark, trino]: [&str; 5]| match self {
+            DataFusion => fusion.to_owned(),
+            DuckDb => duck.to_owned(),
+            ClickHouse => format!("Nullable({house})"),
+            Spark => spark.to_owned(),
+            Trino => trino.to_owned(),
+        };
+        match kind {
+            DataType::Dictionary(_, values) => self.of_arrow(values),
+            DataType::Boolean => by(["BOOLEAN", "BOOLEAN", "Bool", "BOOLEAN", "BOOLEAN"]),
+            DataType::Int32 => by(["INT", "INTEGER", "Int32", "INT", "INTEGER"]),
+            DataType::UInt32 => by(["INT UNSIGNED", "UINTEGER", "UInt32", "BIGINT", "BIGINT"]),
+            DataType::Int64 => by(["BIGINT", "BIGINT", "Int64", "BIGINT", "BIGINT"]),
+            DataType::UInt64 => self.unsigned_64().to_owned(),
+            DataType::List(item) => {
+                let item = self.of_arrow(item.data_type());
+                match self {
+                    DataFusion | DuckDb => format!("{item}[]"),
+                    ClickHouse => format!("Array({item})"),
+                    Spark => format!("ARRAY<{item}>"),
+                    Trino => format!("ARRAY({item})"),
+                }
+            }
+            DataType::Struct(fields) => {
+                let of = |field: &Field| match self {
+                    Spark => format!("{}: {}", field.name(), self.of_arrow(field.data_type())),
+                    _ => format!("{} {}", field.name(), self.of_arrow(field.data_type())),
+                };
+                let fields: Vec<String> = fields.iter().map(|field| of(field)).collect();
+                let fields = fields.join(", ");
+                match self {
+                    DataFusion | Spark => format!("STRUCT<{fields}>"),
+                    DuckDb => format!("STRUCT({fields})"),
+                    ClickHouse => format!("Tuple({fields})"),
+                    Trino => format!("ROW({fields})"),
+                }
+            }
+            _ => self.text().to_owned(),
+        }
+    }
+
+    /// A time as nanoseconds since 1970.
+    pub(super) fn nanoseconds(self, time: &str) -> String {
+        match self {
+            DataFusion => format!("CAST({time} AS BIGINT)"),
+            DuckDb => format!("epoch_ns({time})"),
+            ClickHouse => format!("toUnixTimestamp64Nano({time})"),
+            Spark => time.to_owned(),
+            Trino => format!(
+                "CAST(to_unixtime(date_trunc('second', {time})) AS BIGINT) * 1000000000 \
+                 + CAST(substr(CAST({time} AS VARCHAR), 21, 9) AS BIGINT)"
+            ),
+        }
+    }
+
+    /// Sixteen bytes as 32 digits.
+    pub(super) fn digits(self, bytes: &str) -> String {
+        match self {
+            DataFusion => format!("encode({bytes}, 'hex')"),
+            DuckDb | ClickHouse | Spark => format!("lower(hex({bytes}))"),
+            Trino => format!("lower(to_hex({bytes}))"),
+        }
+    }
+
+    /// An amount, not more than every engine computes exactly.
+    pub(super) fn bounded(self, column: &str) -> String {
+        let most = format!("CAST({} AS {})", 1_u64 << 53, self.unsigned_64());
+        format!("CASE WHEN {column} > {most} THEN {most} ELSE {column} END")
+    }
+
+    /// The first text of a list, or NULL.
+    pub(super) fn first(self, list: &str) -> String {
+        match self {
+            DataFusion | DuckDb | ClickHouse => format!("{list}[1]"),
+            Spark => format!("try_element_at({list}, 1)"),
+            Trino => format!("element_at({list}, 1)"),
+        }
+    }
+
+    /// The name of the first of a list of workloads, or NULL.
+    pub(super) fn first_name(self, list: &str) -> String {
+        match self {
+            DataFusion => format!("{list}[1]['name']"),
+            ClickHouse => format!("tupleElement({list}[1], 'name')"),
+            _ => format!("{}.name", self.first(list)),
+        }
+    }
+
+    /// Whether a list has items.
+    pub(super) fn is_filled(self, list: &str) -> String {
+        match self {
+            DataFusion => format!("coalesce(array_length({list}), 0) > 0"),
+            DuckDb => format!("coalesce(len({list}), 0) > 0"),
+            ClickHouse => format!("length({list}) > 0"),
+            Spark => format!("size({list}) > 0"),
+            Trino => format!("coalesce(cardinality({list}), 0) > 0"),
+        }
+    }
+
+    /// The texts of a list as one, with separators.
+    pub(super) fn joined(self, list: &str) -> String {
+        let separator = self.separator();
+        match self {
+            DataFusion | DuckDb => format!("array_to_string({list}, {separator})"),
+            ClickHouse => format!("arrayStringConcat({list}, {separator})"),
+            Spark | Trino => format!("array_join({list}, {separator})"),
+        }
+    }
+
+    /// What a group of a regular expression matches; NULL when nothing.
+    pub(super) fn extract(self, text: &str, pattern: &str, group: u8) -> String {
+        let pattern = self.literal(pattern);
+        let matched = match self {
+            DataFusion => format!("regexp_match({text}, {pattern})[{group}]"),
+            ClickHouse => format!("regexpExtract({text}, {pattern}, {group})"),
+            DuckDb | Spark | Trino => format!("regexp_extract({text}, {pattern}, {group})"),
+        };
+        format!("nullif({matched}, '')")
+    }
+
+    /// The value of the header X-Request-Id.
+    pub(super) fn request_id(self, headers: &str) -> String {
+        let is_it = "lower(h.key) = 'x-request-id'";
+        let value = match self {
+            DataFusion => {
+                let cases: Vec<String> = (1..=MOST_HEADERS)
+                    .map(|at| {
+                        format!("WHEN lower({headers}[{at}]['key']) = 'x-request-id' THEN {headers}[{at}]['value']")
+                    })
+                    .collect();
+                format!("CASE {} END", cases.join(" "))
+            }
+            DuckDb => format!("list_filter({headers}, lambda h: {is_it})[1].value"),
+            ClickHouse => format!("tupleElement(arrayFirst(h -> {is_it}, {headers}), 'value')"),
+            Spark => format!("try_element_at(filter({headers}, h -> {is_it}), 1).value"),
+            Trino => format!("element_at(filter({headers}, h -> {is_it}), 1).value"),
+        };
+        format!("nullif({value}, '')")
+    }
+
+    /// Names of the policies of two lists, each once, in their order.
+    pub(super) fn policies(self, lists: [&str; 2]) -> String {
+        let [egress, ingress] = lists;
+        let name = "coalesce(p.namespace || '/', '') || p.name";
+        let names = match self {
+            DataFusion => {
+                let names: Vec<String> = lists
+                    .into_iter()
+                    .flat_map(|list| (1..=MOST_POLICIES).map(move |at| format!("{list}[{at}]")))
+                    .map(|p| format!("coalesce({p}['namespace'] || '/', '') || {p}['name']"))
+                    .collect();
+                format!("array_to_string(array_distinct(make_array({})), ', ')", names.join(", "))
+            }
+            DuckDb => {
+                let names = format!(
+                    "list_transform(list_filter(list_concat({egress}, {ingress}), lambda p: p.name IS NOT NULL), \
+                     lambda p: {name})"
+                );
+                format!("array_to_string(list_filter({names}, lambda n, i: list_position({names}, n) = i), ', ')")
+            }
+            ClickHouse => format!(
+                "arrayStringConcat(arrayDistinct(arrayMap(p -> {name}, arrayFilter(p -> isNotNull(p.name), \
+                 arrayConcat({egress}, {ingress})))), ', ')"
+            ),
+            Spark => format!(
+                "array_join(array_distinct(transform(filter(concat(coalesce({egress}, array()), \
+                 coalesce({ingress}, array())), p -> p.name IS NOT NULL), p -> {name})), ', ')"
+            ),
+            Trino => format!(
+                "array_join(array_distinct(transform(filter(coalesce({egress}, ARRAY[]) || \
+                 coalesce({ingress}, ARRAY[]), p -> p.name IS NOT NULL), p -> {name})), ', ')"
+            ),
+        };
+        format!("nullif({names}, '')")
+    }
+}
