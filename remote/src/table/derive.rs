@@ -27,7 +27,7 @@ pub(super) fn events(dialect: Dialect) -> String {
     let workload = |side: &str| {
         let name = dialect.first_name(&format!("{side}_workloads"));
         format!(
-            "SELECT coalesce({side}_namespace, '') AS namespace, {side}_pod AS pod, {name} AS workload FROM {STORED} \
+            "SELECT coalesce({side}_namespace, '') AS namespace, {side}_pod AS pod, {name} AS found FROM {STORED} \
              WHERE {side}_pod IS NOT NULL"
         )
     };
@@ -38,8 +38,8 @@ pub(super) fn events(dialect: Dialect) -> String {
         )
     };
     format!(
-        "WITH pods AS (\n  SELECT namespace, pod, min(workload) AS workload FROM (\n    {}\n    UNION ALL\n    {}\n  ) AS named \
-         WHERE workload <> '' GROUP BY namespace, pod\n),\nsettled AS (\n  SELECT s.*,\n  {} AS row_direction,\n  {} AS source_name,\n  \
+        "WITH pods AS (\n  SELECT namespace, pod, min(found) AS workload FROM (\n    {}\n    UNION ALL\n    {}\n  ) AS named \
+         WHERE found <> '' GROUP BY namespace, pod\n),\nsettled AS (\n  SELECT s.*,\n  {} AS row_direction,\n  {} AS source_name,\n  \
          {} AS destination_name\n  FROM {STORED} AS s\n  {}\n  {}\n)\nSELECT\n{}\nFROM settled",
         workload("source"),
         workload("destination"),
@@ -85,11 +85,11 @@ fn expression(dialect: Dialect, column: &Column) -> String {
         "dns_qtype" => dialect.first("dns_qtypes"),
         "dns_has_answer" => {
             let filled = ["dns_ips", "dns_cnames", "dns_rrtypes"].map(|list| dialect.is_filled(list));
-            format!("CASE WHEN l7_protocol = 'dns' THEN {} END", filled.join(" OR "))
+            dialect.boolean(&format!("CASE WHEN l7_protocol = 'dns' THEN {} END", filled.join(" OR ")))
         }
         "denied_by" => dialect.policies(["egress_denied_by", "ingress_denied_by"]),
-        "client_is_outside" => is_outside(&end("client", "identity")),
-        "server_is_outside" => is_outside(&end("server", "identity")),
+        "client_is_outside" => dialect.boolean(&is_outside(&end("client", "identity"))),
+        "server_is_outside" => dialect.boolean(&is_outside(&end("server", "identity"))),
         name => match name.split_once('_') {
             Some((of @ ("client" | "server"), column)) => end(of, column),
             // The test of all columns finds what is not known here.

@@ -61,8 +61,9 @@ impl Dialect {
                 self.literal(files)
             ),
             DuckDb => {
-                let nulls: Vec<String> =
-                    columns.iter().map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
+                // Of a type that older ones do not have, and in files of every version.
+                let added = columns.iter().filter(|(_, kind)| kind != self.time());
+                let nulls: Vec<String> = added.map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
                 format!(
                     "CREATE VIEW {STORED} AS\nSELECT * FROM read_parquet({}, union_by_name = true, \
                      hive_partitioning = true)\nUNION ALL BY NAME SELECT {} WHERE false",
@@ -197,6 +198,15 @@ impl Dialect {
     pub(super) fn bounded(self, column: &str) -> String {
         let most = format!("CAST({} AS {})", 1_u64 << 53, self.unsigned_64());
         format!("CASE WHEN {column} > {most} THEN {most} ELSE {column} END")
+    }
+
+    /// A condition as a value.
+    pub(super) fn boolean(self, condition: &str) -> String {
+        match self {
+            // A number to it, otherwise.
+            ClickHouse => format!("CAST({condition} AS Nullable(Bool))"),
+            _ => condition.to_owned(),
+        }
     }
 
     /// The first text of a list, or NULL.
