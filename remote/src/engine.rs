@@ -164,7 +164,7 @@ impl Engine {
     }
 
     /// Asks for all parts, one after the other.
-    async fn gather(&self, info: FlightInfo, limits: Limits, step: &Step) -> Result<Answer, Error> {
+    async fn gather(&self, mut info: FlightInfo, limits: Limits, step: &Step) -> Result<Answer, Error> {
         let (parts, records) = (info.endpoint.len(), info.total_records);
         if parts > MOST_PARTS {
             return Err(self.broken(QUERY, format!("the answer has {parts} parts, which is more than {MOST_PARTS}")));
@@ -173,7 +173,7 @@ impl Engine {
             // So it said itself: nothing of it need be fetched.
             return Err(self.bad(QUERY, Bad::TooMuch(format!("{} rows", limits.rows))));
         }
-        let endpoints = info.endpoint.clone();
+        let endpoints = std::mem::take(&mut info.endpoint);
         let schema = if info.schema.is_empty() {
             None
         } else {
@@ -208,13 +208,13 @@ impl Engine {
         let stream = client.do_get(request::<Ticket>(ticket, token)).await.map_err(|status| failed(&status))?;
         let mut batches = Batches::new(stream.into_inner(), Arc::clone(budget));
         loop {
-            let taken = match batches.next().await {
+            let outcome = match batches.next().await {
                 Ok(None) => return Ok(()),
                 Ok(Some(Item::Schema(schema))) => gathering.check(&schema),
                 Ok(Some(Item::Batch(batch))) => gathering.push(&batch),
                 Err(bad) => Err(bad),
             };
-            taken.map_err(|bad| match bad {
+            outcome.map_err(|bad| match bad {
                 Bad::Status(status) => failed(&status),
                 bad => self.bad(call, bad),
             })?;

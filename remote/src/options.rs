@@ -66,7 +66,7 @@ impl Default for Options {
         Self {
             tls: Tls::default(),
             connect_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(300),
+            timeout: Duration::from_mins(5),
             limits: Limits::default(),
             token: None,
             login: None,

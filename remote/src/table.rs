@@ -98,7 +98,8 @@ mod tests {
         for dialect in Dialect::ALL {
             let statements = create_table(dialect, "/a").unwrap();
             for column in COLUMNS {
-                let stored = statements[0].contains(column.name);
+                // Times are in files of every version: DuckDB takes them as they are.
+                let stored = statements[0].contains(column.name) || column.kind == Type::Time;
                 assert!(stored || column.is_derived(), "{dialect:?} {}", column.name);
                 assert!(statements[1].contains(&format!(" AS {}", column.name)), "{dialect:?} {}", column.name);
             }

@@ -1,5 +1,7 @@
 //! What a ticket says of itself. It is the server's own secret language, but most have the name of the job in them.
 
+use std::fmt::Write as _;
+
 use arrow_flight::sql::{Any, TicketStatementQuery};
 use prost::Message as _;
 use prost::bytes::Bytes;
@@ -13,9 +15,9 @@ const WORD: usize = 4;
 /// A ticket in words: what is readable in it, or else its first bytes.
 pub(crate) fn described(ticket: &[u8]) -> String {
     let any = Any::decode(ticket).ok().filter(|any| any.type_url.starts_with("type.googleapis.com/"));
-    let inner = any.and_then(|any| match any.unpack::<TicketStatementQuery>() {
-        Ok(Some(query)) => Some(query.statement_handle),
-        _ => Some(any.value),
+    let inner = any.map(|any| match any.unpack::<TicketStatementQuery>() {
+        Ok(Some(query)) => query.statement_handle,
+        _ => any.value,
     });
     let bytes = inner.unwrap_or_else(|| Bytes::copy_from_slice(ticket));
     if bytes.is_empty() {
@@ -27,11 +29,13 @@ pub(crate) fn described(ticket: &[u8]) -> String {
         .map(str::trim)
         .filter(|word| word.len() >= WORD)
         .collect();
-    let mut text = if words.is_empty() {
-        bytes.iter().take(MOST / 2).map(|byte| format!("{byte:02x}")).collect()
-    } else {
-        words.join(" ")
-    };
+    let mut text = words.join(" ");
+    if text.is_empty() {
+        for byte in bytes.iter().take(MOST / 2) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+        }
+    }
     if let Some((at, _)) = text.char_indices().nth(MOST) {
         text.truncate(at);
         text.push('…');

@@ -1,6 +1,6 @@
 //! Messages as a server should not send them.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, StringViewArray};
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -8,7 +8,7 @@ use arrow_flight::FlightData;
 use arrow_flight::encode::{DictionaryHandling, FlightDataEncoderBuilder};
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::IpcWriteOptions;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio_stream::StreamExt as _;
 
 use super::{Bad, Batches, Budget, Item};
@@ -39,8 +39,9 @@ fn encoded(compression: Option<CompressionType>) -> Vec<FlightData> {
 }
 
 fn read(messages: Vec<FlightData>, limits: Limits) -> Result<Answer, Bad> {
-    let runtime = Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async {
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_multi_thread().worker_threads(1).build().unwrap());
+    RUNTIME.block_on(async {
         let mut batches = Batches::new(tokio_stream::iter(messages).map(Ok), Arc::new(Budget::new(limits.bytes)));
         let mut gathering = Gathering::new(limits, None);
         while let Some(item) = batches.next().await? {
@@ -70,7 +71,8 @@ fn no_byte_of_a_message_brings_us_down() {
         for (at, message) in messages.iter().enumerate() {
             let (header, body) = (message.data_header.to_vec(), message.data_body.to_vec());
             for byte in 0..header.len() + body.len() {
-                for change in [0x01, 0xff] {
+                let changes: &[u8] = if byte < header.len() { &[0x01, 0x80, 0xff] } else { &[0xff] };
+                for change in changes {
                     let (mut header, mut body) = (header.clone(), body.clone());
                     match header.get_mut(byte) {
                         Some(byte) => *byte ^= change,

@@ -39,6 +39,12 @@ fn text(value: &Value) -> String {
     }
 }
 
+/// A row as text.
+fn line<'a>(values: impl Iterator<Item = (&'a str, &'a Value)>) -> String {
+    let values: Vec<String> = values.map(|(name, value)| format!("{name}={}\n", text(value))).collect();
+    values.concat()
+}
+
 fn program(variable: &str, default: &str) -> Option<PathBuf> {
     let path = env::var_os(variable).map_or_else(|| default.into(), PathBuf::from);
     if !path.exists() {
@@ -55,8 +61,7 @@ fn wanted(lookback: &Path, archive: &Path) -> Vec<String> {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     let names: Vec<String> = answer["columns"].as_array().unwrap().iter().map(|column| text(&column["name"])).collect();
     let rows = answer["rows"].as_array().unwrap().iter();
-    let mut rows: Vec<String> =
-        rows.map(|row| names.iter().map(|name| format!("{name}={}\n", text(&row[name]))).collect()).collect();
+    let mut rows: Vec<String> = rows.map(|row| line(names.iter().map(|name| (name.as_str(), &row[name])))).collect();
     rows.sort();
     rows
 }
@@ -83,10 +88,7 @@ fn answered(python: &Path, engine: &str, statements: &[String]) -> Option<Vec<St
     let query = query();
     let names: Vec<&str> = query["SELECT ".len()..query.len() - " FROM events".len()].split(", ").collect();
     let rows: Vec<Vec<Value>> = serde_json::from_slice(&output.stdout).unwrap();
-    let mut rows: Vec<String> = rows
-        .iter()
-        .map(|row| names.iter().zip(row).map(|(name, value)| format!("{name}={}\n", text(value))).collect())
-        .collect();
+    let mut rows: Vec<String> = rows.iter().map(|row| line(names.iter().copied().zip(row))).collect();
     rows.sort();
     Some(rows)
 }
