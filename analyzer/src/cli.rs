@@ -10,6 +10,7 @@ use lookback_flow::filter::Filters;
 use lookback_question::window::Asked;
 
 use crate::observe;
+use crate::remote::EngineArgs;
 use crate::render::Format;
 
 /// Answer, after the fact, what a Kubernetes network did.
@@ -103,6 +104,43 @@ pub(crate) enum ArchiveCommand {
     Compact(Compact),
     /// Let old hours go, by age or by the archive's size
     Expire(Expire),
+    /// Print the SQL by which another engine reads an archive
+    ///
+    /// Makes the files a table, and over it the view `events`, which has every column that is known here.
+    Sql(ArchiveSql),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ArchiveSql {
+    /// The engine's SQL
+    #[arg(value_name = "ENGINE")]
+    pub dialect: Dialect,
+    /// Where the engine finds the archive: a folder, or the address of its bucket
+    #[arg(value_name = "LOCATION")]
+    pub location: String,
+}
+
+/// Whose SQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Dialect {
+    /// DataFusion and Ballista
+    Datafusion,
+    Duckdb,
+    Clickhouse,
+    Spark,
+    Trino,
+}
+
+impl From<Dialect> for lookback_remote::table::Dialect {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Datafusion => Self::DataFusion,
+            Dialect::Duckdb => Self::DuckDb,
+            Dialect::Clickhouse => Self::ClickHouse,
+            Dialect::Spark => Self::Spark,
+            Dialect::Trino => Self::Trino,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -753,6 +791,8 @@ pub(crate) enum RelativeTo {
 pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub lines: LineArgs,
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// A folder of further questions, besides lookback/queries in the configuration folder
     #[arg(long, value_name = "DIR")]
     pub queries: Vec<PathBuf>,

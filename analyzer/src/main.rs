@@ -18,6 +18,7 @@ mod metrics;
 mod observe;
 mod policy;
 mod read;
+mod remote;
 mod render;
 mod replay;
 mod report;
@@ -86,6 +87,10 @@ fn run() -> Result<Outcome> {
         Command::Archive(ArchiveCommand::Stats(args)) => stats::run(&args),
         Command::Archive(ArchiveCommand::Compact(args)) => upkeep::compact(&args),
         Command::Archive(ArchiveCommand::Expire(args)) => upkeep::expire(&args),
+        Command::Archive(ArchiveCommand::Sql(args)) => {
+            remote::declaration(&args, &mut std::io::stdout().lock())?;
+            Ok(Outcome::Answered)
+        }
     }
 }
 

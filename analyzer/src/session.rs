@@ -5,7 +5,9 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
+use lookback_flow::columns::ColumnId;
 use lookback_flow::inputs::{Found, find};
+use lookback_flow::segment::Needle;
 
 use crate::answer::Answer;
 use crate::cli::{OutputArgs, ReadArgs, ScopeArgs};
@@ -13,6 +15,7 @@ use crate::evidence::Evidence;
 use crate::joint;
 use crate::load::{Request, Source};
 use crate::read::Options;
+use crate::remote;
 use crate::render::{self, Format};
 use lookback_question::bind::{Bound, Literal, Scope};
 use lookback_question::catalogue::{Catalogue, Needs, ResultColumn};
@@ -80,7 +83,10 @@ impl Asking<'_> {
             stdout.flush()?;
             return Ok(Outcome::Answered);
         }
-        let answer = joint::one(self, found, &mut options, catalogue, &|| Ok(()))?;
+        let answer = match &read.engine.engine {
+            Some(address) => remote::answer(self, found, &mut options, catalogue, &read.engine, address)?,
+            None => joint::one(self, found, &mut options, catalogue, &|| Ok(()))?,
+        };
         options.flush()?;
         self.write(&answer, output, &mut stdout)
     }
@@ -96,12 +102,23 @@ impl Asking<'_> {
     /// Reads what the query may be about: how many rows, and their evidence.
     fn read(&self, bound: &Bound, found: &Found, options: &mut Options) -> Result<(usize, Evidence)> {
         let scope = self.scope();
-        let request = Request {
-            columns: &bound.columns_in(&scope),
-            window: &|extent| self.windowed(extent),
-            needles: bound.needles(&scope),
-            filters: self.scope.filters()?,
-        };
+        self.read_of(&bound.columns_in(&scope), bound.needles(&scope), found, options)
+    }
+
+    /// What an answer rests on, with as little of the rows as there is.
+    pub(crate) fn evidence(&self, found: &Found, options: &mut Options) -> Result<Evidence> {
+        Ok(self.read_of(&[ColumnId::known("kind")], Vec::new(), found, options)?.1)
+    }
+
+    fn read_of(
+        &self,
+        columns: &[ColumnId],
+        needles: Vec<Needle>,
+        found: &Found,
+        options: &mut Options,
+    ) -> Result<(usize, Evidence)> {
+        let request =
+            Request { columns, window: &|extent| self.windowed(extent), needles, filters: self.scope.filters()? };
         let source = Source::open(found, &request, options)?;
         let rows = |batches: &[RecordBatch]| Ok(batches.iter().map(RecordBatch::num_rows).sum::<usize>());
         let (rows, evidence) = source.parts(options, &rows)?;

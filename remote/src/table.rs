@@ -48,7 +48,10 @@ pub fn create_table(dialect: Dialect, location: &str) -> Result<Vec<String>, Err
     }
     let files = format!("{location}/flows/");
     let columns: Vec<(&str, String)> = files_columns().map(|(name, column)| (name, dialect.kind(column))).collect();
-    Ok(vec![dialect.stored(&files, &columns), format!("CREATE VIEW {EVENTS} AS\n{}", derive::events(dialect))])
+    Ok(vec![
+        dialect.stored(&files, &columns),
+        format!("CREATE OR REPLACE VIEW {EVENTS} AS\n{}", derive::events(dialect)),
+    ])
 }
 
 /// The columns of a file, and what they hold; none: bytes.

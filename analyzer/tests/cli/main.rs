@@ -4,6 +4,7 @@
 
 mod archive;
 mod check;
+mod engine;
 mod formats;
 mod hostile;
 mod import;

@@ -9,16 +9,16 @@ use crate::archive::{archive, import};
 use crate::{Folder, command, flow, lookback, testdata};
 
 /// A server that ends with the test.
-struct Replay {
+pub(crate) struct Replay {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     /// What else it says.
     lines: Box<dyn Iterator<Item = String>>,
 }
 
 impl Replay {
     #[track_caller]
-    fn new(args: &[&str]) -> Self {
+    pub(crate) fn new(args: &[&str]) -> Self {
         let mut child =
             command(&[&["replay"], args].concat()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -40,7 +40,7 @@ impl Drop for Replay {
 }
 
 /// A port that the system gives.
-const ANY: [&str; 2] = ["--listen", "127.0.0.1:0"];
+pub(crate) const ANY: [&str; 2] = ["--listen", "127.0.0.1:0"];
 
 #[test]
 fn what_is_replayed_is_printed_as_from_files() {

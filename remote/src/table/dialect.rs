@@ -55,7 +55,7 @@ impl Dialect {
         match self {
             // Columns are named, as files of an older version have not all of them.
             DataFusion => format!(
-                "CREATE EXTERNAL TABLE {STORED} (\n{},\ndate VARCHAR, hour VARCHAR\n) STORED AS PARQUET \
+                "CREATE OR REPLACE EXTERNAL TABLE {STORED} (\n{},\ndate VARCHAR, hour VARCHAR\n) STORED AS PARQUET \
                  PARTITIONED BY (date, hour) LOCATION {}",
                 listed(",\n"),
                 self.literal(files)
@@ -65,19 +65,19 @@ impl Dialect {
                 let added = columns.iter().filter(|(_, kind)| kind != self.time());
                 let nulls: Vec<String> = added.map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
                 format!(
-                    "CREATE VIEW {STORED} AS\nSELECT * FROM read_parquet({}, union_by_name = true, \
+                    "CREATE OR REPLACE VIEW {STORED} AS\nSELECT * FROM read_parquet({}, union_by_name = true, \
                      hive_partitioning = true)\nUNION ALL BY NAME SELECT {} WHERE false",
                     self.literal(&all),
                     nulls.join(", ")
                 )
             }
             ClickHouse => format!(
-                "CREATE VIEW {STORED} AS\nSELECT * FROM file({}, Parquet, {})",
+                "CREATE OR REPLACE VIEW {STORED} AS\nSELECT * FROM file({}, Parquet, {})",
                 self.literal(&all),
                 self.literal(&listed(", "))
             ),
             Spark => format!(
-                "CREATE TEMPORARY VIEW {STORED} (\n{},\ndate DATE, hour INT\n) USING parquet OPTIONS (path {})",
+                "CREATE OR REPLACE TEMPORARY VIEW {STORED} (\n{},\ndate DATE, hour INT\n) USING parquet OPTIONS (path {})",
                 listed(",\n"),
                 self.literal(files)
             ),
