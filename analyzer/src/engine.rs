@@ -34,7 +34,7 @@ const FLOWS: &str = "flows";
 pub(crate) struct Steps {
     /// Tables of a part, from `events` on.
     pub tables: Vec<(String, Query)>,
-    pub steps: Vec<Step>,
+    pub asked: Vec<Step>,
     /// Whether connections are made, by hand.
     pub connections: bool,
 }
@@ -82,10 +82,10 @@ impl Engine {
     /// An engine with the tables of all steps; `None` where connections cannot be made by hand.
     pub(crate) fn of_parts(steps: &Steps, parts: Vec<Part>) -> Result<Option<Self>> {
         let mut engine = Self::default();
-        let mut tables: Vec<Option<DataFrame>> = steps.steps.iter().map(|_| None).collect();
+        let mut tables: Vec<Option<DataFrame>> = steps.asked.iter().map(|_| None).collect();
         let mut lines = Vec::with_capacity(parts.len());
         for part in parts {
-            for ((whole, own), (name, _)) in tables.iter_mut().zip(part.tables).zip(&steps.steps) {
+            for ((whole, own), (name, _)) in tables.iter_mut().zip(part.tables).zip(&steps.asked) {
                 match (whole, own) {
                     (_, Err(why)) => _ = engine.failed.insert(name.clone(), format!("{why:#}")),
                     (Some(whole), Ok(own)) => _ = whole.vstack_mut_owned(own)?,
@@ -98,7 +98,7 @@ impl Engine {
             let Some(table) = connections::of_parts(lines)? else { return Ok(None) };
             engine.register(connections::NAME, Some(table.lazy()));
         }
-        for ((name, _), table) in steps.steps.iter().zip(tables) {
+        for ((name, _), table) in steps.asked.iter().zip(tables) {
             engine.register(name, table.map(DataFrame::lazy));
         }
         Ok(Some(engine))
@@ -160,7 +160,7 @@ impl Engine {
         for number in 0..*count {
             let is_of_it: BooleanChunked = places.iter().map(|place| *place == number).collect();
             self.register(of, Some(table.filter(&is_of_it)?.lazy()));
-            let own = compact(self.frame(query)?)?;
+            let own = compact(&self.frame(query)?)?;
             match &mut answer {
                 Some(answer) => _ = answer.vstack_mut_owned(own)?,
                 None => answer = Some(own),
@@ -230,7 +230,7 @@ pub(crate) fn part(schema: &Schema, batches: &[RecordBatch], steps: &Steps) -> R
         let table = engine.context.execute(&query.to_string())?;
         engine.register(name, Some(table));
     }
-    let tables = steps.steps.iter().map(|(_, query)| Ok(compact(engine.frame(query)?)?)).collect();
+    let tables = steps.asked.iter().map(|(_, query)| Ok(compact(&engine.frame(query)?)?)).collect();
     let lines = match engine.tables.get(FLOWS) {
         Some(flows) if steps.connections => guarded(|| connections::lines(flows.clone())).map_err(|_| broke())??,
         _ => None,
@@ -240,7 +240,7 @@ pub(crate) fn part(schema: &Schema, batches: &[RecordBatch], steps: &Steps) -> R
 
 /// A table in one piece that keeps no more texts than it has. Texts are views into what they were cut out of: a few rows would
 /// keep all of it in memory.
-fn compact(table: DataFrame) -> PolarsResult<DataFrame> {
+fn compact(table: &DataFrame) -> PolarsResult<DataFrame> {
     let compact = |column: &Column| match column.try_str() {
         Some(texts) => Ok(distinct(texts)?.into_column()),
         None => Ok(column.rechunk()),

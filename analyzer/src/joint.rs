@@ -66,7 +66,7 @@ fn in_pieces(
         needles: if is_about_any { Vec::new() } else { needles.concat() },
         filters: first.scope.filters()?,
     };
-    let source = Source::open(found, &request, options)?;
+    let mut source = Source::open(found, &request, options)?;
     let (schema, extent) = (source.schema(), source.extent());
     let mut by_hand = true;
     let (mut tables, plans, evidence) = loop {
@@ -78,7 +78,7 @@ fn in_pieces(
             Ok((Plan::new(&bound, &scope, by_hand, &mut steps)?, window))
         };
         let plans: Vec<Result<(Plan, _)>> = askings.iter().map(planned).collect();
-        let (parts, evidence) = source.parts(options, &|batches| {
+        let (parts, evidence) = source.parts(options, steps.connections, &|batches| {
             go_on()?;
             engine::part(&schema, batches, &steps)
         })?;
@@ -130,7 +130,7 @@ impl Plan {
         let all = bound.tables(scope)?;
         if all.iter().any(|(name, _)| name == SCOPED) {
             // Which connections are in the scope is known when all events are.
-            all_of(EVENTS, &mut steps.steps);
+            all_of(EVENTS, &mut steps.asked);
             return Ok(Self { tables: all, query: bound.query().clone() });
         }
         let mut tables = Vec::new();
@@ -142,10 +142,10 @@ impl Plan {
             } else if by_hand && engine::is_by_hand(&name, &query) {
                 steps.connections = true;
             } else {
-                tables.push((name, split(&query, &mut steps.steps)));
+                tables.push((name, split(&query, &mut steps.asked)));
             }
         }
-        Ok(Self { tables, query: split(bound.query(), &mut steps.steps) })
+        Ok(Self { tables, query: split(bound.query(), &mut steps.asked) })
     }
 }
 

@@ -17,8 +17,8 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{Schema, SchemaRef};
 use indicatif::ProgressBar;
-use lookback_flow::archive::Archive;
 use lookback_flow::archive::layout::{HOUR, Hour, node_of};
+use lookback_flow::archive::{Archive, HourFiles};
 use lookback_flow::columns::ColumnId;
 use lookback_flow::coverage::Coverage;
 use lookback_flow::derive::{derive, needs, needs_workloads};
@@ -102,10 +102,12 @@ impl<'a> Source<'a> {
     }
 
     /// Hands on all rows in parts, on all cores: batches that hold exactly the wanted columns. What comes of the parts is in
-    /// the order of the inputs. There is always a part, though it may be without rows.
+    /// the order of the inputs. There is always a part, though it may be without rows. Rows of logs are handed on once, unless they
+    /// are kept for another time.
     pub(crate) fn parts<T: Send>(
-        &self,
+        &mut self,
         options: &Options,
+        keep_logs: bool,
         each: &(dyn Fn(&[RecordBatch]) -> Result<T> + Sync),
     ) -> Result<(Vec<T>, Evidence)> {
         let (columns, workloads, redaction) =
@@ -122,10 +124,10 @@ impl<'a> Source<'a> {
         };
         let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
         let mut of_logs: Vec<Vec<RecordBatch>> = Vec::new();
-        for batch in &self.logs {
+        for batch in if keep_logs { self.logs.clone() } else { std::mem::take(&mut self.logs) } {
             match of_logs.last_mut().filter(|part| rows(part) < PART_ROWS) {
-                Some(part) => part.push(batch.clone()),
-                None => of_logs.push(vec![batch.clone()]),
+                Some(part) => part.push(batch),
+                None => of_logs.push(vec![batch]),
             }
         }
         let mut found: Vec<T> = of_logs.into_par_iter().map(each).collect::<Result<_>>()?;
@@ -261,15 +263,18 @@ struct Reading {
 /// How much later than what it tells of a report of lost events is looked for.
 const LATE_REPORTS: i64 = HOUR;
 
+/// With the Parquet files that are still to be read, and the window.
+type Begun = (Reading, Vec<PathBuf>, Option<(i64, i64)>);
+
 impl Reading {
-    /// Reads the logs, and how far all data reaches; gives the Parquet files that are still to be read, and the window.
+    /// Reads the logs, and how far all data reaches.
     fn begin(
         found: &Found,
         wants: Wants,
         window: Window<'_>,
         options: &mut Options,
         hand_on: &mut (dyn FnMut(RecordBatch) -> Result<()> + Send),
-    ) -> Result<(Self, Vec<PathBuf>, Option<(i64, i64)>)> {
+    ) -> Result<Begun> {
         let progress = read::progress("reading", read::bytes(found), options.progress);
         let mut reading = Self {
             reader: Reader::new(wants),
@@ -350,11 +355,10 @@ impl Reading {
             (Some((since, until)), Some((first, last))) => first <= until.saturating_add(LATE_REPORTS) && last >= since,
             _ => true,
         };
-        let (wanted, others): (Vec<Hour>, Vec<Hour>) = archive.hours()?.into_iter().partition(|hour| inside(*hour));
-        let [wanted, others] = [wanted, others].map(|hours| -> Result<Vec<PathBuf>> {
-            Ok(archive.files(&hours)?.into_iter().flat_map(|hour| hour.files).collect())
-        });
-        let (wanted, others) = (wanted?, others?);
+        let (wanted, others): (Vec<HourFiles>, Vec<HourFiles>) =
+            archive.files_of(|_| true)?.into_iter().partition(|files| inside(files.hour));
+        let [wanted, others] =
+            [wanted, others].map(|hours| hours.into_iter().flat_map(|hour| hour.files).collect::<Vec<PathBuf>>());
         self.evidence.files.skipped += others.len() as u64;
         // Which nodes are silent in all these hours can be told from the names of the other files.
         let nodes = |files: &[PathBuf]| files.iter().filter_map(|path| node_of(path)).collect::<BTreeSet<String>>();

@@ -35,6 +35,7 @@ const TOKEN: &str = "LOOKBACK_ENGINE_TOKEN";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub(crate) struct EngineArgs {
+    #[expect(clippy::doc_markdown, reason = "shown as it is by --help")]
     /// Ask an engine elsewhere, by Arrow Flight SQL: `flight://HOST:PORT`, or flight+tls://; LOOKBACK_ENGINE_TOKEN holds its token
     #[arg(long, value_name = "ADDRESS")]
     pub engine: Option<String>,

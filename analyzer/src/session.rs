@@ -119,9 +119,9 @@ impl Asking<'_> {
     ) -> Result<(usize, Evidence)> {
         let request =
             Request { columns, window: &|extent| self.windowed(extent), needles, filters: self.scope.filters()? };
-        let source = Source::open(found, &request, options)?;
+        let mut source = Source::open(found, &request, options)?;
         let rows = |batches: &[RecordBatch]| Ok(batches.iter().map(RecordBatch::num_rows).sum::<usize>());
-        let (rows, evidence) = source.parts(options, &rows)?;
+        let (rows, evidence) = source.parts(options, false, &rows)?;
         Ok((rows.into_iter().sum(), evidence))
     }
 

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &cli::Stats) -> Result<Outcome> {
 
 fn gather(archive: &Archive) -> Result<Stats> {
     let mut stats = Stats { archive: archive.root.display().to_string(), ..Stats::default() };
-    for hour in archive.files(&archive.hours()?)? {
+    for hour in archive.files_of(|_| true)? {
         let day = match hour.hour.span() {
             Some((start, _)) => DateTime::from_timestamp_nanos(start).format("%Y-%m-%d").to_string(),
             None => "without time".to_owned(),

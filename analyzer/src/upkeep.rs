@@ -35,7 +35,11 @@ pub(crate) fn compact(args: &cli::Compact) -> Result<Outcome> {
             )?;
         }
         let files: usize = groups.iter().map(|group| group.files.len()).sum();
-        writeln!(err, "{files} files would become {}; nothing was changed", groups.len())?;
+        writeln!(
+            err,
+            "{files} files would become {}, as far as they are as they were imported; nothing was changed",
+            groups.len()
+        )?;
         return Ok(Outcome::Answered);
     }
     deleted(&archive, grace, &mut err)?;

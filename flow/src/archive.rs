@@ -118,13 +118,29 @@ impl Archive {
     /// # Errors
     /// When a folder cannot be read.
     pub fn files(&self, hours: &[Hour]) -> Result<Vec<HourFiles>, ArchiveError> {
+        self.looked(|journal| self.files_now(journal, hours))
+    }
+
+    /// The files of all hours that are wanted, as they were at one moment: of what is imported meanwhile, all or nothing.
+    ///
+    /// # Errors
+    /// When a folder cannot be read.
+    pub fn files_of(&self, wanted: impl Fn(Hour) -> bool) -> Result<Vec<HourFiles>, ArchiveError> {
+        self.looked(|journal| {
+            let hours: Vec<Hour> = self.hours()?.into_iter().filter(|hour| wanted(*hour)).collect();
+            self.files_now(journal, &hours)
+        })
+    }
+
+    /// What is found in an archive that did not change meanwhile.
+    fn looked<T>(&self, look: impl Fn(&Journal) -> Result<T, ArchiveError>) -> Result<T, ArchiveError> {
         let journal = Journal::new(&self.root);
         let mut before = journal.state()?;
         for _ in 0..MOST_LOOKS {
-            let files = self.files_now(&journal, hours)?;
+            let found = look(&journal)?;
             let after = journal.state()?;
             if before == after {
-                return Ok(files);
+                return Ok(found);
             }
             // The archive changed while it was looked at.
             before = after;
@@ -153,6 +169,6 @@ impl Archive {
     /// # Errors
     /// When a folder cannot be read.
     pub fn all_files(&self) -> Result<Vec<PathBuf>, ArchiveError> {
-        Ok(self.files(&self.hours()?)?.into_iter().flat_map(|hour| hour.files).collect())
+        Ok(self.files_of(|_| true)?.into_iter().flat_map(|hour| hour.files).collect())
     }
 }

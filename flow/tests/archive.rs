@@ -512,3 +512,30 @@ fn facts_that_cannot_be_true_are_not_believed() {
         assert!(info(lie).origins.is_empty());
     }
 }
+
+#[test]
+fn no_link_leads_out_of_an_archive() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let precious = other.path().join("notes.txt");
+    fs::write(&precious, "precious").unwrap();
+    import(folder.path(), &[flow(1, 0, 0)], 1);
+    let lock = folder.path().join("importing/lock");
+    fs::remove_file(&lock).unwrap();
+    std::os::unix::fs::symlink(&precious, &lock).unwrap();
+    drop(ArchiveWriter::open(folder.path()).unwrap());
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    // A record says that a file was replaced, and a link stands where its folder was.
+    let record =
+        r#"{"producer":"x","at":"2020-01-01T00:00:00Z","inputs":[],"files":[],"removes":["flows/x/notes.txt"]}"#;
+    fs::create_dir_all(folder.path().join("replaced")).unwrap();
+    std::os::unix::fs::symlink(other.path(), folder.path().join("replaced/x")).unwrap();
+    fs::write(folder.path().join("imports/00000009.json"), record).unwrap();
+    let error = lookback_flow::archive::replaced::delete(folder.path(), i64::MAX).unwrap_err().to_string();
+    assert!(error.contains("link"), "{error}");
+    // Likewise where a commit was broken off.
+    fs::remove_file(folder.path().join("imports/00000009.json")).unwrap();
+    std::os::unix::fs::symlink(other.path(), folder.path().join("flows/x")).unwrap();
+    fs::write(folder.path().join("importing/commit.json"), record).unwrap();
+    assert!(ArchiveWriter::open(folder.path()).is_err());
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}

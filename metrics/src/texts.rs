@@ -9,7 +9,10 @@ use lookback_flow::escape;
 /// Bytes of one label's text; the rest of a longer one is cut off.
 pub const MOST_LABEL_BYTES: usize = 1024;
 
-/// Bytes of all texts together.
+/// What an entry takes beside its text: its places in the list and in the table, and the counts of its `Arc`.
+const ENTRY_BYTES: usize = 128;
+
+/// Bytes of all texts together, and of their entries.
 const MOST_BYTES: usize = 256 << 20;
 
 /// Stands where a text was cut.
@@ -38,13 +41,13 @@ impl Texts {
         if let Some(number) = self.numbers.get(clean.as_str()) {
             return Some(*number);
         }
-        self.bytes += clean.len();
-        if self.bytes > MOST_BYTES {
-            self.bytes -= clean.len();
+        let bytes = clean.len() + ENTRY_BYTES;
+        if self.bytes + bytes > MOST_BYTES {
             return None;
         }
         let number = u32::try_from(self.known.len()).ok()?;
         let kept: Arc<str> = clean.into();
+        self.bytes += bytes;
         self.known.push(Arc::clone(&kept));
         self.numbers.insert(kept, number);
         Some(number)

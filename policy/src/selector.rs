@@ -38,6 +38,22 @@ impl Selector {
         self
     }
 
+    /// The selector of whom a policy of this namespace is for, whatever it says itself of namespaces.
+    #[must_use]
+    pub fn inside(mut self, namespace: &str) -> Self {
+        self.requirements.push(Requirement::new(NAMESPACE, Test::In(vec![namespace.to_owned()])));
+        self
+    }
+
+    /// The selector of pods alone, unless it names what is none: without it `NotIn` and `DoesNotExist` fit the world.
+    #[must_use]
+    pub fn of_pods(mut self) -> Self {
+        if !self.requirements.iter().any(|own| own.source == "reserved") {
+            self.requirements.push(Requirement::new(NAMESPACE, Test::Exists));
+        }
+        self
+    }
+
     #[must_use]
     pub fn matches(&self, endpoint: &Endpoint) -> Truth {
         Truth::all(self.requirements.iter().map(|requirement| requirement.matches(endpoint)))

@@ -234,12 +234,15 @@ fn is_of_a_row(expr: &impl Visit) -> bool {
 
 /// Names that a SELECT gives its columns; `None` when it gives all, or one without a name.
 fn outputs(select: &Select) -> Option<Vec<&str>> {
-    let name = |item| match item {
-        &SelectItem::ExprWithAlias { ref alias, .. } => Some(alias.value.as_str()),
-        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.as_str()),
-        _ => None,
-    };
-    select.projection.iter().map(name).collect()
+    let mut names = Vec::new();
+    for item in &select.projection {
+        names.push(match item {
+            SelectItem::ExprWithAlias { alias, .. } => alias.value.as_str(),
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) => name.value.as_str(),
+            _ => return None,
+        });
+    }
+    Some(names)
 }
 
 /// Whether rows are ordered by columns of the answer alone.
@@ -256,10 +259,10 @@ fn identifiers(of: &impl Visit) -> BTreeSet<String> {
 
         fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
             match expr {
-                Expr::Identifier(name) => self.0.insert(name.value.clone()),
-                Expr::CompoundIdentifier(parts) => self.0.extend(parts.first().map(|part| part.value.clone())) == (),
-                _ => false,
-            };
+                Expr::Identifier(name) => _ = self.0.insert(name.value.clone()),
+                Expr::CompoundIdentifier(parts) => self.0.extend(parts.first().map(|part| part.value.clone())),
+                _ => {}
+            }
             ControlFlow::Continue(())
         }
     }
@@ -309,11 +312,8 @@ fn narrowed(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<(Qu
     let mut names = identifiers(&rest);
     names.extend(order.iter().flat_map(|order| identifiers(*order)));
     names.retain(|name| ColumnId::of(&name.to_lowercase()).is_some());
-    let names: Vec<String> = match names.is_empty() {
-        // To count rows, one that every table has.
-        true => vec!["kind".to_owned()],
-        false => names.into_iter().collect(),
-    };
+    // To count rows, one that every table has.
+    let names: Vec<String> = if names.is_empty() { vec!["kind".to_owned()] } else { names.into_iter().collect() };
     let columns = if takes_all { "*".to_owned() } else { names.join(", ") };
     Some((parse(&format!("SELECT {columns} FROM {table}{condition}"), "split").ok()?, rest))
 }

@@ -45,7 +45,7 @@ pub struct Group {
 /// When a folder or file cannot be looked at.
 pub fn plan(archive: &Archive, target_bytes: u64) -> Result<Vec<Group>, ArchiveError> {
     let mut groups = Vec::new();
-    for of_hour in archive.files(&archive.hours()?)? {
+    for of_hour in archive.files_of(|_| true)? {
         let mut by_node: BTreeMap<String, Vec<(PathBuf, u64)>> = BTreeMap::new();
         for path in of_hour.files {
             let bytes = path.metadata().map_err(ArchiveError::io(&path))?.len();
@@ -96,6 +96,7 @@ pub fn compact(archive: &Archive, target_bytes: u64, mut told: impl FnMut(&Group
     let used = journal.imports()?.iter().flat_map(|import| &import.files).map(|file| file.sequence).max();
     let mut sequence = used.unwrap_or_default();
     let mut compacted = Compacted::default();
+    let is_ours = |error: &ArchiveError| matches!(error, ArchiveError::Segment { path, .. } if path.starts_with(journal.importing()));
     for group in plan(archive, target_bytes)? {
         told(&group);
         sequence += 1;
@@ -107,7 +108,8 @@ pub fn compact(archive: &Archive, target_bytes: u64, mut told: impl FnMut(&Group
                 compacted.bytes.1 += file.bytes;
                 compacted.rows += file.rows;
             }
-            Err(error @ (ArchiveError::Suspect { .. } | ArchiveError::Segment { .. })) => {
+            // What cannot be written (a full disk) is no fault of these files.
+            Err(error @ (ArchiveError::Suspect { .. } | ArchiveError::Segment { .. })) if !is_ours(&error) => {
                 journal.clear()?;
                 compacted.left.push(error);
             }

@@ -35,7 +35,7 @@ pub struct Expired {
 /// When a folder or file cannot be looked at.
 pub fn plan(archive: &Archive, retention: Retention) -> Result<Expired, ArchiveError> {
     let mut hours = Vec::new();
-    for of_hour in archive.files(&archive.hours()?)? {
+    for of_hour in archive.files_of(|_| true)? {
         let size = |path: &PathBuf| path.metadata().map(|own| own.len()).map_err(ArchiveError::io(path));
         let bytes = of_hour.files.iter().map(size).sum::<Result<u64, _>>()?;
         hours.push((of_hour, bytes));

@@ -101,7 +101,9 @@ impl Journal {
     pub(super) fn lock(&self) -> Result<File, ArchiveError> {
         let path = self.importing().join(LOCK);
         fs::create_dir_all(self.importing()).map_err(ArchiveError::io(&path))?;
-        let file = File::create(&path).map_err(ArchiveError::io(&path))?;
+        // It is never emptied: a link in its place would lead to somebody's file.
+        let file =
+            File::options().write(true).create(true).truncate(false).open(&path).map_err(ArchiveError::io(&path))?;
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(fs::TryLockError::WouldBlock) => Err(ArchiveError::Locked(self.root.clone())),
@@ -160,6 +162,8 @@ impl Journal {
             }
             let folder = path.parent().unwrap_or(&self.root);
             fs::create_dir_all(folder).map_err(ArchiveError::io(folder))?;
+            replaced::check_inside(&self.root, &path)?;
+            replaced::check_inside(&self.root, &staged)?;
             fs::rename(&staged, &path).map_err(ArchiveError::io(&path))?;
             sync(folder)?;
         }

@@ -41,12 +41,11 @@ pub fn write_lines(
     out: &mut dyn Write,
     mut progress: impl FnMut(u64),
 ) -> Result<Written, MergeError> {
-    let inside = |hour: &Hour| match (window, hour.span()) {
+    let inside = |hour: Hour| match (window, hour.span()) {
         (Some((since, until)), Some((first, last))) => first <= until && last >= since,
         _ => true,
     };
-    let hours: Vec<Hour> = archive.hours()?.into_iter().filter(inside).collect();
-    let mut hours: VecDeque<HourFiles> = archive.files(&hours)?.into();
+    let mut hours: VecDeque<HourFiles> = archive.files_of(inside)?.into();
     let wanted = Wanted { window, ..Wanted::default() };
     let mut merge = Merge { heap: BinaryHeap::new(), cursors: Vec::new(), written: Written::default() };
     // Files of no known time may hold any, and are merged with all others.

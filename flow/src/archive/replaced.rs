@@ -56,12 +56,28 @@ pub(super) fn put_away(root: &Path, path: &Path) -> Result<(), ArchiveError> {
     }
     let folder = to.parent().unwrap_or(root);
     fs::create_dir_all(folder).map_err(ArchiveError::io(folder))?;
+    check_inside(root, &from)?;
+    check_inside(root, &to)?;
     fs::rename(&from, &to).map_err(ArchiveError::io(&to))?;
     sync(folder)?;
     let left = from.parent().unwrap_or(root);
     sync(left)?;
     // The hour, and the day, when nothing is left of them.
     let _ = fs::remove_dir(left).and_then(|()| left.parent().map_or(Ok(()), fs::remove_dir));
+    Ok(())
+}
+
+/// Refuses a path on whose way from the root there is a link: a record could lead out of the archive by it.
+pub(super) fn check_inside(root: &Path, path: &Path) -> Result<(), ArchiveError> {
+    let folders = path.ancestors().skip(1).take_while(|folder| *folder != root);
+    for folder in folders {
+        if fs::symlink_metadata(folder).map_err(ArchiveError::io(folder))?.is_symlink() {
+            return Err(ArchiveError::Suspect {
+                path: folder.to_owned(),
+                why: "is a link within an archive".to_owned(),
+            });
+        }
+    }
     Ok(())
 }
 
@@ -80,7 +96,12 @@ pub fn delete(root: &Path, before: i64) -> Result<(u64, u64), ArchiveError> {
             let Ok(inside) = Path::new(path).strip_prefix(FLOWS) else { continue };
             let path = root.join(REPLACED).join(inside);
             let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-            fs::remove_file(&path).map_err(ArchiveError::io(&path))?;
+            check_inside(root, &path)?;
+            match fs::remove_file(&path) {
+                // Another one was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                removed => removed.map_err(ArchiveError::io(&path))?,
+            }
             files += 1;
             bytes += metadata.len();
             let folder = path.parent().unwrap_or(root);

@@ -24,7 +24,7 @@ pub(super) fn policy(name: &str, namespace: Option<&str>, place: &str, spec: Spe
         (Some(labels), None) => {
             let selector = labels.selector(&format!("{place}.endpointSelector"), "")?;
             match namespace {
-                Some(namespace) => Subject::Endpoints { selector: selector.within(namespace), beyond: false },
+                Some(namespace) => Subject::Endpoints { selector: selector.inside(namespace), beyond: false },
                 None => Subject::Endpoints { selector, beyond: true },
             }
         }
@@ -43,7 +43,7 @@ pub(super) fn policy(name: &str, namespace: Option<&str>, place: &str, spec: Spe
         let asked = if way == Way::Ingress { default.ingress } else { default.egress };
         let Some(items) = items else { continue };
         // An empty list is as none at all.
-        if asked.unwrap_or(!items.is_empty()) && !closes.contains(&way) {
+        if asked.unwrap_or(true) && !items.is_empty() && !closes.contains(&way) {
             closes.push(way);
         }
         for (at, item) in items.iter().enumerate() {
@@ -93,7 +93,23 @@ fn rule(way: Way, denies: bool, place: String, item: &Item, namespace: Option<&s
     }
     let untold = own.iter().filter(|(name, is_there)| *is_there && UNTOLD.contains(name));
     peers.extend(untold.map(|(name, _)| Peer::Untold(name)));
+    let mut groups = own.iter().filter(|(name, is_there)| *is_there && !name.ends_with("Requires"));
+    if let (Some((one, _)), Some((other, _))) = (groups.next(), groups.next()) {
+        return Err((
+            place,
+            format!("Cilium does not take {one} and {other} in one rule: give each a rule of its own"),
+        ));
+    }
     let ports = ports(item, &place)?;
+    if !ports.rules.is_empty() && !ports.icmp.is_empty() {
+        return Err((
+            place,
+            "Cilium does not take toPorts and icmps in one rule: give each a rule of its own".to_owned(),
+        ));
+    }
+    if way == Way::Ingress && ports.rules.iter().any(|own| matches!(own.requests, Requests::Dns(_))) {
+        return Err((place, "Cilium takes rules for DNS on egress alone".to_owned()));
+    }
     if !says_who && ports.rules.is_empty() && ports.icmp.is_empty() {
         return Ok(None);
     }
@@ -110,8 +126,8 @@ fn rule(way: Way, denies: bool, place: String, item: &Item, namespace: Option<&s
 fn endpoints(labels: &LabelSelector, place: &str, namespace: Option<&str>) -> Result<Selector, Wrong> {
     let selector = labels.selector(place, "")?;
     Ok(match namespace {
-        Some(namespace) => selector.within(namespace),
-        None => selector,
+        Some(namespace) => selector.within(namespace).of_pods(),
+        None => selector.of_pods(),
     })
 }
 

@@ -85,7 +85,7 @@ fn peer(one: &KubernetesPeer, place: &str, namespace: &str) -> Result<Peer, Wron
         Some(labels) => {
             let mut namespaces = labels.selector(&format!("{place}.namespaceSelector"), &namespace_prefix())?;
             namespaces.requirements.extend(pods.requirements);
-            namespaces
+            namespaces.of_pods()
         }
     }))
 }

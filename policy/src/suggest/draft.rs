@@ -69,10 +69,10 @@ impl OneWay {
                 let (path, has_query) = path.split_once('?').map_or((path.as_str(), false), |(path, _)| (path, true));
                 *asked.http.entry((method.clone(), path.to_owned())).or_default() |= has_query;
             }
-            Some(Request::Dns { query }) => {
+            Some(Request::Dns { query }) if is_name(query) => {
                 asked.dns.insert(query.clone());
             }
-            Some(Request::Kafka { .. }) => asked.others = true,
+            Some(Request::Dns { .. } | Request::Kafka { .. }) => asked.others = true,
             None => {}
         }
         true
@@ -107,4 +107,11 @@ impl OneWay {
     pub(super) fn has_names(&self) -> bool {
         self.peers.keys().any(|peer| matches!(peer, Peer::Names(_)))
     }
+}
+
+/// Whether Kubernetes takes it as a `matchName`: `^([-a-zA-Z0-9_]+[.]?)+$`, of 255 characters at most.
+fn is_name(name: &str) -> bool {
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    name.len() <= 255 && name.split('.').all(is_label)
 }

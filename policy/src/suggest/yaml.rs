@@ -252,7 +252,7 @@ fn rules(
                 ports.into_keys().map(|(protocol, kind)| Icmp { family: family(protocol), r#type: kind }).collect();
             rule.icmps.push(Icmps { fields });
         } else {
-            rule.to_ports = to_ports(ports, wants_names, name, left_out);
+            rule.to_ports = to_ports(ports, is_ingress, wants_names, name, left_out);
         }
         rules.push(rule);
     }
@@ -284,12 +284,12 @@ impl Rule {
     }
 }
 
-fn to_ports(ports: Ports, wants_names: bool, name: &str, left_out: &mut LeftOut) -> Vec<ToPorts> {
+fn to_ports(ports: Ports, is_ingress: bool, wants_names: bool, name: &str, left_out: &mut LeftOut) -> Vec<ToPorts> {
     let mut plain = Vec::new();
     let mut looked_into = Vec::new();
     for (port, asked) in ports {
         let own = PortProtocol { port: port.1.to_string(), protocol: port.0.name() };
-        match requests(port, &asked, wants_names, name, left_out) {
+        match requests(port, &asked, is_ingress, wants_names, name, left_out) {
             Some(rules) => looked_into.push(ToPorts { ports: vec![own], rules: Some(rules) }),
             None => plain.push(own),
         }
@@ -307,6 +307,7 @@ fn to_ports(ports: Ports, wants_names: bool, name: &str, left_out: &mut LeftOut)
 fn requests(
     (protocol, port): Port,
     asked: &Asked,
+    is_ingress: bool,
     wants_names: bool,
     name: &str,
     left_out: &mut LeftOut,
@@ -318,7 +319,8 @@ fn requests(
     }
     let is_dns = port == 53 && matches!(protocol, Protocol::Tcp | Protocol::Udp);
     match (http.is_empty(), dns.is_empty()) {
-        (true, false) if !others && !is_too_much => {
+        // Cilium takes rules for DNS on egress alone.
+        (true, false) if !others && !is_too_much && !is_ingress => {
             Some(Requests::Dns(dns.iter().cloned().map(Name::MatchName).collect()))
         }
         (false, true) if !others && !is_too_much && protocol == Protocol::Tcp => {

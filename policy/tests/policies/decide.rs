@@ -312,3 +312,42 @@ fn policies_for_the_whole_cluster() {
     assert_eq!(lines.iter().filter(|line| line.starts_with("newly denied: remote-node > b/y")).count(), 1);
     assert_eq!(lines.iter().filter(|line| line.starts_with("allowed")).count(), 3, "{lines:#?}");
 }
+
+#[test]
+fn a_label_that_is_not_there_is_one_of_a_pod() {
+    for yaml in [
+        "kind: CiliumClusterwideNetworkPolicy\nmetadata: {name: all}\nspec:\n  endpointSelector: {}\n  ingress:\n  - fromEndpoints: [{matchExpressions: [{key: app, operator: NotIn, values: [evil]}]}]\n",
+        "kind: NetworkPolicy\nmetadata: {name: n, namespace: b}\nspec:\n  podSelector: {}\n  ingress:\n  - from: [{namespaceSelector: {}, podSelector: {matchExpressions: [{key: quarantined, operator: DoesNotExist}]}}]\n",
+        "kind: NetworkPolicy\nmetadata: {name: n, namespace: b}\nspec:\n  podSelector: {}\n  ingress:\n  - from: [{namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [dev]}]}}]\n",
+    ] {
+        let lines = told(&Policies::parse("c.yaml", yaml).unwrap(), &["a/x > b/y TCP/1", "remote-node > b/y TCP/1"]);
+        assert!(lines.iter().any(|line| line.starts_with("newly denied: remote-node")), "{yaml}\n{lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with("allowed: a/x")), "{yaml}\n{lines:#?}");
+    }
+}
+
+#[test]
+fn a_policy_is_for_pods_of_its_own_namespace() {
+    let yaml = "kind: CiliumNetworkPolicy\nmetadata: {name: n, namespace: dev}\nspec:\n  endpointSelector: {matchLabels: {'k8s:io.kubernetes.pod.namespace': b}}\n  ingress: [{}]\n";
+    let lines = told(&Policies::parse("c.yaml", yaml).unwrap(), &["a/x > b/y TCP/1"]);
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.starts_with("allowed")), "{lines:#?}");
+    // Nothing is listed, so nothing is closed, whatever is asked for.
+    let yaml = "kind: CiliumNetworkPolicy\nmetadata: {name: n, namespace: b}\nspec:\n  endpointSelector: {}\n  enableDefaultDeny: {ingress: true}\n  ingress: []\n  egress: [{}]\n";
+    let lines = told(&Policies::parse("c.yaml", yaml).unwrap(), &["a/x > b/y TCP/1"]);
+    assert!(lines.iter().all(|line| line.starts_with("allowed")), "{lines:#?}");
+}
+
+#[test]
+fn what_cilium_refuses_is_refused() {
+    for (rule, told) in [
+        ("fromEndpoints: [{}]\n    fromEntities: [world]", "one rule"),
+        ("toPorts: [{ports: [{port: '1'}]}]\n    icmps: [{fields: [{type: 8}]}]", "toPorts and icmps"),
+        ("toPorts: [{ports: [{port: '53'}], rules: {dns: [{matchPattern: '*'}]}}]", "egress alone"),
+    ] {
+        let yaml = format!(
+            "kind: CiliumNetworkPolicy\nmetadata: {{name: n, namespace: dev}}\nspec:\n  endpointSelector: {{}}\n  ingress:\n  - {rule}\n"
+        );
+        let error = Policies::parse("c.yaml", &yaml).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}

@@ -11,6 +11,7 @@ const REPEATED: i64 = 500_000_000;
 const LONGEST_WAIT: i64 = 65_000_000_000;
 
 /// One row of the table.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     pub connection: u32,
@@ -160,9 +161,9 @@ pub(super) fn of(lines: &Lines) -> Vec<Group> {
 }
 
 /// The lines of each connection.
-fn by_connection<'a>(lines: &'a Lines) -> impl Iterator<Item = Vec<&'a Line>> {
+fn by_connection(lines: &Lines) -> impl Iterator<Item = Vec<&Line>> {
     let mut ends = vec![0usize; lines.connections.len() + 1];
-    for line in &lines.lines {
+    for line in &lines.rows {
         if let Some(end) = ends.get_mut(line.connection as usize + 1) {
             *end += 1;
         }
@@ -173,8 +174,8 @@ fn by_connection<'a>(lines: &'a Lines) -> impl Iterator<Item = Vec<&'a Line>> {
         *end = sum;
     }
     // Each begins where the one before it ends; the beginnings move to the ends as lines are put there.
-    let mut order = vec![0u32; lines.lines.len()];
-    for (at, line) in (0u32..).zip(&lines.lines) {
+    let mut order = vec![0u32; lines.rows.len()];
+    for (at, line) in (0u32..).zip(&lines.rows) {
         if let Some(next) = ends.get_mut(line.connection as usize) {
             if let Some(place) = order.get_mut(*next) {
                 *place = at;
@@ -186,7 +187,7 @@ fn by_connection<'a>(lines: &'a Lines) -> impl Iterator<Item = Vec<&'a Line>> {
     ends.into_iter().take(lines.connections.len()).map(move |end| {
         let of = order.get(begin..end).unwrap_or_default().iter();
         begin = end;
-        of.filter_map(|at| lines.lines.get(*at as usize)).collect()
+        of.filter_map(|at| lines.rows.get(*at as usize)).collect()
     })
 }
 

@@ -73,7 +73,7 @@ pub(super) struct Connection {
 /// All lines of some flows.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    pub(super) lines: Vec<Line>,
+    pub(super) rows: Vec<Line>,
     /// By number, in the order of their first lines, and their ids.
     pub(super) connections: Vec<Connection>,
     pub(super) ids: PlIndexSet<Box<str>>,
@@ -87,7 +87,7 @@ impl Lines {
         for chunk in Chunk::all(flows)? {
             lines.chunk(&chunk)?;
         }
-        lines.lines.shrink_to_fit();
+        lines.rows.shrink_to_fit();
         Some(lines)
     }
 
@@ -97,10 +97,10 @@ impl Lines {
 
     /// The lines of others behind these; `None` when both tell of one connection differently.
     pub(super) fn join(mut self, others: Self) -> Option<Self> {
-        if self.lines.is_empty() {
+        if self.rows.is_empty() {
             return Some(others);
         }
-        let texts: Vec<u32> = others.texts.into_iter().map(|text| self.texts.insert_full(text).0 as u32).collect();
+        let texts: Vec<u32> = others.texts.into_iter().map(|text| number(self.texts.insert_full(text).0)).collect();
         let text = |place: u32| texts.get(place as usize).copied();
         let name = |number: Option<Number>| Number::new(text(number?.get() - 1)?.checked_add(1)?);
         let mut connections = Vec::with_capacity(others.connections.len());
@@ -118,10 +118,10 @@ impl Lines {
             if self.connections.get(connection) != Some(&theirs) {
                 return None;
             }
-            connections.push(connection as u32);
+            connections.push(number(connection));
         }
-        for line in others.lines {
-            self.lines.push(Line {
+        for line in others.rows {
+            self.rows.push(Line {
                 connection: *connections.get(line.connection as usize)?,
                 client: name(line.client),
                 client_namespace: name(line.client_namespace),
@@ -135,14 +135,14 @@ impl Lines {
 
     /// Whether 32 bits number everything.
     fn is_small(&self) -> bool {
-        self.lines.len() < u32::MAX as usize && self.texts.len() < u32::MAX as usize
+        self.rows.len() < u32::MAX as usize && self.texts.len() < u32::MAX as usize
     }
 
     fn chunk<'a>(&mut self, chunk: &Chunk<'a>) -> Option<()> {
-        let Self { lines, connections, ids, texts } = self;
-        let mut number = |text: &'a str| match texts.get_index_of(text) {
-            Some(place) => place as u32,
-            None => texts.insert_full(text.into()).0 as u32,
+        let Self { rows, connections, ids, texts } = self;
+        let mut numbered = |text: &'a str| match texts.get_index_of(text) {
+            Some(place) => number(place),
+            None => number(texts.insert_full(text.into()).0),
         };
         let [mut clients, mut client_namespaces, mut servers, mut server_namespaces] =
             [(); 4].map(|()| Known::default());
@@ -170,10 +170,10 @@ impl Lines {
                 }
             }
             let found = Connection {
-                protocol: protocols.get(chunk.protocol, row, &mut number)?,
-                client_ip: client_ips.get(chunk.client_ip, row, &mut number)?,
+                protocol: protocols.get(chunk.protocol, row, &mut numbered)?,
+                client_ip: client_ips.get(chunk.client_ip, row, &mut numbered)?,
                 client_port: chunk.client_port.get(row),
-                server_ip: server_ips.get(chunk.server_ip, row, &mut number)?,
+                server_ip: server_ips.get(chunk.server_ip, row, &mut numbered)?,
                 server_port: chunk.server_port.get(row),
             };
             let connection = ids.get_index_of(id).unwrap_or_else(|| {
@@ -184,11 +184,11 @@ impl Lines {
                 return None;
             }
             let mut name = |known: &mut Known<u32>, texts: &'a Utf8ViewArray| {
-                Number::new(known.get(texts, row, &mut number)?.checked_add(1)?)
+                Number::new(known.get(texts, row, &mut numbered)?.checked_add(1)?)
             };
-            lines.push(Line {
+            rows.push(Line {
                 time: chunk.time.get(row)?,
-                connection: connection as u32,
+                connection: number(connection),
                 client: name(&mut clients, chunk.client),
                 client_namespace: name(&mut client_namespaces, chunk.client_namespace),
                 server: name(&mut servers, chunk.server),
@@ -198,6 +198,11 @@ impl Lines {
         }
         self.is_small().then_some(())
     }
+}
+
+/// A number, of which there are never too many ([`Lines::is_small`]).
+fn number(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// What texts of a chunk stand for, by their views: those of one dictionary come again and again.
