@@ -247,38 +247,114 @@ mod tests {
 
     const LOGS: [&str; 4] = ["shop", "incident", "review", "compat"];
 
-    /// The rows of a table, made in pieces of so many rows, as lines in the order of their texts.
-    fn rows(table: &str, log: &str, piece_rows: usize) -> (usize, Vec<String>) {
+    fn scope() -> ScopeArgs {
         let window = WindowArgs { last: None, since: None, until: None, relative_to: RelativeTo::Data };
-        let scope = ScopeArgs { window, namespace: None, service: None, filter: None };
-        let sql = format!("SELECT * FROM {table}");
-        let asking = Asking {
+        ScopeArgs { window, namespace: None, service: None, filter: None }
+    }
+
+    fn asking<'a>(sql: &'a str, scope: &'a ScopeArgs) -> Asking<'a> {
+        Asking {
             title: "",
-            sql: &sql,
-            origin: table,
+            sql,
+            origin: "test",
             parameters: std::collections::BTreeMap::new(),
             columns: &[],
             notes: "",
             needs: None,
-            scope: &scope,
+            scope,
             default_last: None,
-        };
-        let catalogue = Catalogue::load(&[]).unwrap();
-        let found = find(&[format!("{}/../testdata/{log}", env!("CARGO_MANIFEST_DIR"))]).unwrap();
-        let mut lines = Vec::new();
-        let mut options = Options::default();
-        let mut count = 0;
-        in_pieces(&[asking], &found, &mut options, &catalogue, &|| Ok(()), piece_rows, &mut |_, answer| {
-            let answer = answer?;
-            count = answer.rows.num_rows();
-            let mut text = Vec::new();
-            render::write(&answer, Format::Csv, true, &mut text)?;
-            lines = String::from_utf8(text)?.lines().map(str::to_owned).collect();
-            Ok(())
-        })
-        .unwrap();
+        }
+    }
+
+    fn found(log: &str) -> Found {
+        find(&[format!("{}/../testdata/{log}", env!("CARGO_MANIFEST_DIR"))]).unwrap()
+    }
+
+    /// An answer as lines, in the order of their texts.
+    fn lines(answer: &Answer) -> Vec<String> {
+        let mut text = Vec::new();
+        render::write(answer, Format::Csv, true, &mut text).unwrap();
+        let mut lines: Vec<String> = String::from_utf8(text).unwrap().lines().map(str::to_owned).collect();
         lines.sort();
-        (count, lines)
+        lines
+    }
+
+    /// The rows of a table, made in pieces of so many rows, as lines in the order of their texts.
+    fn rows(table: &str, log: &str, piece_rows: usize) -> (usize, Vec<String>) {
+        let (sql, scope) = (format!("SELECT * FROM {table}"), scope());
+        let catalogue = Catalogue::load(&[]).unwrap();
+        let mut found_rows = (0, Vec::new());
+        let mut take = |_, answer: Result<Answer>| {
+            let answer = answer?;
+            found_rows = (answer.rows.num_rows(), lines(&answer));
+            Ok(())
+        };
+        let (asked, mut options) = ([asking(&sql, &scope)], Options::default());
+        in_pieces(&asked, &found(log), &mut options, &catalogue, &|| Ok(()), piece_rows, &mut take).unwrap();
+        found_rows
+    }
+
+    /// Queries of every form that is divided, or is not.
+    const FORMS: &[&str] = &[
+        "SELECT verdict, client FROM flows WHERE verdict <> 'FORWARDED' ORDER BY client, verdict LIMIT 7",
+        "SELECT client FROM flows ORDER BY time_ns DESC, server, client LIMIT 5",
+        "SELECT DISTINCT client, server FROM flows",
+        "SELECT count(*) AS n, count(l7_type) AS seven, min(time_ns) AS first, max(client) AS last FROM flows",
+        "SELECT count(DISTINCT connection_id) AS n, count(DISTINCT coalesce(l7_type, verdict)) AS kinds FROM flows WHERE 1 = 0",
+        "SELECT verdict, count(*) AS n, count(DISTINCT client) AS clients FROM flows GROUP BY verdict ORDER BY n DESC, verdict",
+        "SELECT time_ns - time_ns % 60000000000 AS minute, sum(CASE WHEN verdict = 'DROPPED' THEN 1 ELSE 0 END) AS drops, \
+         coalesce(max(CASE WHEN client LIKE '%/%' THEN client END), max(client)) AS one FROM flows \
+         GROUP BY time_ns - time_ns % 60000000000",
+        "SELECT coalesce(client, '') AS who, count(*) AS n FROM flows GROUP BY who HAVING count(*) > 3",
+        "SELECT verdict, avg(server_port) AS port FROM flows GROUP BY verdict",
+        "SELECT client, time_ns - lag(time_ns) OVER (PARTITION BY client ORDER BY time_ns) AS gap FROM flows",
+        "SELECT count(*) AS n FROM (SELECT DISTINCT verdict FROM flows) AS verdicts",
+        "SELECT verdict AS what FROM flows UNION ALL SELECT 'lost' AS what FROM lost_events ORDER BY what LIMIT 200",
+        "SELECT one.client FROM flows AS one JOIN flows AS two ON one.uuid = two.uuid WHERE one.verdict = 'DROPPED'",
+        "SELECT flows.client FROM flows WHERE flows.verdict = 'DROPPED'",
+        "SELECT client FROM flows WHERE server IN (SELECT server FROM flows WHERE verdict = 'DROPPED')",
+        "WITH flows AS (SELECT kind, count(*) AS n FROM events GROUP BY kind) SELECT kind, n FROM flows",
+        "SELECT client, count(*) AS n FROM connections GROUP BY client",
+        "SELECT * FROM drops",
+    ];
+
+    #[test]
+    fn asked_in_parts_is_asked_of_all() {
+        let (catalogue, scope) = (Catalogue::load(&[]).unwrap(), scope());
+        for log in LOGS {
+            for sql in FORMS {
+                let asking = asking(sql, &scope);
+                let bound = asking.checked(&catalogue).unwrap();
+                let columns = bound.columns_in(&asking.scope());
+                let request = Request { columns: &columns, window: &|_| Ok(None), needles: Vec::new(), filters: None };
+                let mut options = Options::default();
+                let mut source = Source::open(&found(log), &request, &mut options).unwrap();
+                let schema = source.schema();
+                let (batches, evidence) = source.parts(&options, false, &|batches| Ok(batches.to_vec())).unwrap();
+                let batches = batches.concat();
+                let (bound, scope, window) = asking.within(evidence.extent, &catalogue).unwrap();
+                let mut whole = Engine::new(&schema, &batches).unwrap();
+                let whole = whole.run(&bound.statement(&scope).unwrap()).unwrap();
+                let mut steps = Steps::default();
+                let plan = Plan::new(&bound, &scope, true, &mut steps).unwrap();
+                for part_rows in [1, 7, 1000] {
+                    let mut parts = Vec::new();
+                    for batch in &batches {
+                        for start in (0..batch.num_rows()).step_by(part_rows) {
+                            let rows = part_rows.min(batch.num_rows() - start);
+                            parts.push(engine::part(&schema, &[batch.slice(start, rows)], &steps).unwrap());
+                        }
+                    }
+                    let engine = Engine::of_parts(&steps, parts).unwrap().unwrap();
+                    let rows = Tables::new(engine, &catalogue, &[&plan], usize::MAX).run(&plan).unwrap();
+                    assert_eq!(rows.schema(), whole.schema(), "{sql}");
+                    let [rows, whole] =
+                        [rows, whole.clone()].map(|rows| lines(&asking.answered(rows, window, evidence.clone())));
+                    assert_eq!(rows, whole, "{log}, parts of {part_rows}: {sql}");
+                    assert!(!whole.is_empty());
+                }
+            }
+        }
     }
 
     #[test]

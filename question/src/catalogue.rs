@@ -134,6 +134,14 @@ pub struct Parameter {
 /// Names of the flags that every question has.
 pub const RESERVED: &[&str] = &[
     "by",
+    "cross_check",
+    "engine",
+    "engine_archive",
+    "engine_ca",
+    "engine_cert",
+    "engine_follow",
+    "engine_key",
+    "engine_timeout",
     "explain",
     "fail_if_empty",
     "help",
