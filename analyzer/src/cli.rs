@@ -791,11 +791,11 @@ pub(crate) enum RelativeTo {
 pub(crate) struct ReadArgs {
     #[command(flatten)]
     pub lines: LineArgs,
-    #[command(flatten)]
-    pub engine: EngineArgs,
     /// A folder of further questions, besides lookback/queries in the configuration folder
     #[arg(long, value_name = "DIR")]
     pub queries: Vec<PathBuf>,
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// What is done with bad lines.
