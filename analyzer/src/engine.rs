@@ -5,9 +5,8 @@
 
 mod connections;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow, bail};
 use arrow::array::{Array as _, ArrayRef, RecordBatch, make_array, new_null_array};
@@ -19,11 +18,11 @@ use polars::prelude::{
     LazyFrame, NewChunkedArray as _, PlHashMap, PlSmallStr, PolarsResult, Series, StringChunked,
 };
 use polars::sql::SQLContext;
-use sqlparser::ast::{ObjectName, Query, With, visit_relations};
+use sqlparser::ast::{Query, With};
 
 use connections::Lines;
 use lookback_flow::guard::guarded;
-use lookback_question::bind::EVENTS;
+use lookback_question::bind::{EVENTS, mentioned};
 use lookback_question::split::Step;
 
 /// The table that all derived ones are made from.
@@ -114,7 +113,7 @@ impl Engine {
     pub(crate) fn hold(&mut self, name: &str, query: &Query, apart: &[String], piece_rows: usize) -> Result<()> {
         let table = match self.pieces(query, apart, piece_rows)? {
             Some(pieces) => self.of_pieces(query, &pieces)?,
-            None => self.frame(query)?,
+            None => self.guarded(|engine| engine.table(name, query))?,
         };
         self.register(name, Some(table.lazy()));
         Ok(())
@@ -127,11 +126,8 @@ impl Engine {
 
     /// The table that a query is of, in pieces; `None` when it is small, or there are several.
     fn pieces(&self, query: &Query, apart: &[String], piece_rows: usize) -> Result<Option<Pieces>> {
-        let mut of: BTreeSet<String> = BTreeSet::new();
-        let _ = visit_relations(query, |name: &ObjectName| {
-            of.extend(Some(name.to_string()).filter(|name| self.tables.contains_key(name)));
-            ControlFlow::<()>::Continue(())
-        });
+        let mut of = mentioned(query);
+        of.retain(|name| self.tables.contains_key(name));
         let (Some(of), None) = (of.pop_first(), of.pop_first()) else { return Ok(None) };
         let Some(table) = self.tables.get(&of) else { return Ok(None) };
         let table = table.clone().collect()?;
@@ -171,33 +167,39 @@ impl Engine {
     }
 
     fn frame(&mut self, statement: &Query) -> Result<DataFrame> {
-        let failed = visit_relations(statement, |name: &ObjectName| match self.failed.get(&name.to_string()) {
-            Some(why) => ControlFlow::Break(why.clone()),
-            None => ControlFlow::Continue(()),
-        });
-        if let ControlFlow::Break(why) = failed {
+        if let Some(why) = mentioned(statement).iter().find_map(|name| self.failed.get(name)) {
             bail!("{why}");
         }
-        let answer = guarded(|| self.evaluate(statement)).map_err(|_| broke())?;
+        self.guarded(|engine| engine.evaluate(statement))
+    }
+
+    /// What Polars makes.
+    fn guarded(&mut self, make: impl FnOnce(&mut Self) -> PolarsResult<DataFrame>) -> Result<DataFrame> {
+        let answer = guarded(|| make(self)).map_err(|_| broke())?;
         answer.map_err(|error| anyhow!("the query failed: {}", brief(&error.to_string())))
     }
 
-    /// Runs a query after the tables of its WITH, each once. Left to itself, Polars would make such a table again wherever
-    /// it is named, and with it all that it is made from.
-    fn evaluate(&mut self, query: &Query) -> PolarsResult<DataFrame> {
-        if connections::is_theirs(query)
+    /// A table by its name: by hand where that is known, else by its query.
+    fn table(&mut self, name: &str, query: &Query) -> PolarsResult<DataFrame> {
+        if is_by_hand(name, query)
             && let Some(flows) = self.tables.get(FLOWS)
             && let Some(table) = connections::of(flows.clone())?
         {
             return Ok(table);
         }
+        self.evaluate(query)
+    }
+
+    /// Runs a query after the tables of its WITH, each once. Left to itself, Polars would make such a table again wherever
+    /// it is named, and with it all that it is made from.
+    fn evaluate(&mut self, query: &Query) -> PolarsResult<DataFrame> {
         let mut body = query.clone();
         let plain = |with: &With| !with.recursive && with.cte_tables.iter().all(|table| table.alias.columns.is_empty());
         let tables = body.with.take_if(|with| plain(with)).map(|with| with.cte_tables).unwrap_or_default();
         let mut hidden = Vec::with_capacity(tables.len());
         for table in tables {
             let name = table.alias.name.value;
-            let frame = self.evaluate(&table.query)?.lazy();
+            let frame = self.table(&name, &table.query)?.lazy();
             hidden.push((name.clone(), self.register(&name, Some(frame))));
         }
         let answer = self.context.execute(&body.to_string()).and_then(LazyFrame::collect);

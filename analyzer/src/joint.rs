@@ -4,17 +4,16 @@
 //! question asks of all events at once waits for all of them.
 
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
 
 use anyhow::{Context as _, Result, bail};
 use arrow::array::RecordBatch;
 use lookback_flow::columns::ColumnId;
 use lookback_flow::inputs::Found;
 use lookback_flow::segment::Needle;
-use lookback_question::bind::{Bound, EVENTS, Scope};
+use lookback_question::bind::{Bound, EVENTS, Scope, mentioned};
 use lookback_question::catalogue::Catalogue;
 use lookback_question::split::{all_of, split};
-use sqlparser::ast::{ObjectName, Query, visit_relations};
+use sqlparser::ast::Query;
 
 use crate::answer::Answer;
 use crate::engine::{self, Engine, Steps};
@@ -177,10 +176,10 @@ impl<'a> Tables<'a> {
         for plan in plans {
             for (name, query) in &plan.tables {
                 if known.insert((name, query.to_string())) {
-                    mentions(query).into_iter().for_each(|used| *tables.uses.entry(used).or_default() += 1);
+                    mentioned(query).into_iter().for_each(|used| *tables.uses.entry(used).or_default() += 1);
                 }
             }
-            mentions(&plan.query).into_iter().for_each(|used| *tables.uses.entry(used).or_default() += 1);
+            mentioned(&plan.query).into_iter().for_each(|used| *tables.uses.entry(used).or_default() += 1);
         }
         tables
     }
@@ -188,10 +187,10 @@ impl<'a> Tables<'a> {
     /// Makes the tables of a plan, unless they are there, and runs its query.
     fn run(&mut self, plan: &Plan) -> Result<RecordBatch> {
         // What is read of is made, and what that is made from.
-        let mut needed = mentions(&plan.query);
+        let mut needed = mentioned(&plan.query);
         for (name, query) in plan.tables.iter().rev() {
             if needed.contains(name) && !self.held.contains(&(name.clone(), query.to_string())) {
-                needed.extend(mentions(query));
+                needed.extend(mentioned(query));
             }
         }
         for (name, query) in plan.tables.iter().filter(|(name, _)| needed.contains(name)) {
@@ -214,7 +213,7 @@ impl<'a> Tables<'a> {
 
     /// What nothing reads any more makes room.
     fn used(&mut self, query: &Query) {
-        for name in mentions(query) {
+        for name in mentioned(query) {
             let Some(uses) = self.uses.get_mut(&name) else { continue };
             *uses = uses.saturating_sub(1);
             if *uses == 0 {
@@ -223,16 +222,6 @@ impl<'a> Tables<'a> {
             }
         }
     }
-}
-
-/// Tables that a query names, also its own.
-fn mentions(query: &Query) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let _ = visit_relations(query, |name: &ObjectName| {
-        names.insert(name.to_string());
-        ControlFlow::<()>::Continue(())
-    });
-    names
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use arrow::datatypes::{Int32Type, Schema as ArrowSchema, UInt64Type};
 use arrow::error::ArrowError;
 
 use crate::columns::{ColumnId, Type};
-use crate::dictionary::{hasher, unpacked_column};
+use crate::dictionary::{Dictionary, hasher, texts, unpacked_column};
 use crate::names::{Side, Workloads, best_name};
 use crate::schema::arrow_field;
 use crate::view::{Numbers, View, WrongType};
@@ -168,8 +168,8 @@ fn derived(
             directions.iter().for_each(|direction| names.append_value(direction.name()));
             Arc::new(names.finish())
         }
-        "client" => Arc::new(endpoint_names(view, directions, workloads, true)),
-        "server" => Arc::new(endpoint_names(view, directions, workloads, false)),
+        "client" => endpoint_names(view, directions, workloads, true)?,
+        "server" => endpoint_names(view, directions, workloads, false)?,
         "client_is_outside" => Arc::new(outside(view, directions, true)),
         "server_is_outside" => Arc::new(outside(view, directions, false)),
         "connection_id" => Arc::new(connection_ids(view, directions)),
@@ -254,10 +254,11 @@ fn endpoint_names(
     directions: &[Direction],
     workloads: &Workloads,
     client: bool,
-) -> DictionaryArray<Int32Type> {
-    let mut names = Names::default();
+) -> Result<ArrayRef, ArrowError> {
+    let mut names: Dictionary<()> = Dictionary::default();
     let (Some(source), Some(destination)) = (Side::of("source"), Side::of("destination")) else {
-        return names.finish(directions.len());
+        names.append_nulls(directions.len());
+        return texts(&mut names);
     };
     let sides = [&source, &destination].map(|side| (side, NumberedSide::of(view, side)));
     // Of ends that are all numbered the name is looked for once, as the same ones come again and again.
@@ -269,15 +270,18 @@ fn endpoint_names(
         let (side, numbered) = if is_source { of_source } else { of_destination };
         let mut find = || {
             best_name(view, side, row, workloads, &mut name);
-            (!name.is_empty()).then(|| names.number(&name))
+            (!name.is_empty()).then(|| names.number(name.as_bytes(), || ()))
         };
         let number = match numbered {
             Some(numbered) => *known.entry((is_source, numbered.key(row))).or_insert_with(find),
             None => find(),
         };
-        names.keys.push(number);
+        match number {
+            Some(number) => names.push(number),
+            None => names.append_nulls(1),
+        }
     }
-    names.finish(directions.len())
+    texts(&mut names)
 }
 
 /// The columns of an end that its name comes from, where all are numbered or numbers.
@@ -306,32 +310,6 @@ impl<'a> NumberedSide<'a> {
         let number = |keys: &Int32Array| if keys.is_valid(row) { keys.value(row) } else { -1 };
         let identity = self.identity.filter(|identity| identity.is_valid(row)).map(|identity| identity.value(row));
         (self.numbered.map(|keys| keys.map_or(-1, number)), identity)
-    }
-}
-
-/// Texts that are numbered, and the number of each row's.
-#[derive(Default)]
-struct Names {
-    known: HashMap<String, i32>,
-    texts: StringBuilder,
-    keys: Vec<Option<i32>>,
-}
-
-impl Names {
-    fn number(&mut self, name: &str) -> i32 {
-        if let Some(number) = self.known.get(name) {
-            return *number;
-        }
-        self.texts.append_value(name);
-        let number = i32::try_from(self.known.len()).unwrap_or(i32::MAX);
-        self.known.insert(name.to_owned(), number);
-        number
-    }
-
-    /// Rows that are left have none.
-    fn finish(mut self, rows: usize) -> DictionaryArray<Int32Type> {
-        self.keys.resize(rows, None);
-        DictionaryArray::new(Int32Array::from(self.keys), Arc::new(self.texts.finish()))
     }
 }
 

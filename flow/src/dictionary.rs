@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array as _, ArrayRef, AsArray as _, DictionaryArray, Int32Array, ListArray, RecordBatch, RecordBatchOptions,
+    StringArray,
 };
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
@@ -140,6 +141,14 @@ impl<V> Dictionary<V> {
     pub(crate) fn forget(&mut self) {
         *self = Self::default();
     }
+}
+
+/// The rows of numbered texts.
+pub(crate) fn texts(names: &mut Dictionary<()>) -> Result<ArrayRef, ArrowError> {
+    names.finish(|values| {
+        let texts = values.map(|(text, ())| std::str::from_utf8(text).unwrap_or_default());
+        Arc::new(texts.map(Some).collect::<StringArray>())
+    })
 }
 
 /// A batch has far fewer rows than an `i32` counts, and values are forgotten long before.

@@ -298,13 +298,20 @@ fn substitute(query: &mut Query, parameters: &BTreeMap<String, Literal>, origin:
     Err(QuestionError::UnknownParameter { origin: origin.to_owned(), name, hint: hint.unwrap_or_default() })
 }
 
-/// Tables that a query reads, without those that it defines itself.
-pub(crate) fn relations(query: &Query) -> BTreeSet<String> {
+/// Tables that a query names anywhere, also those that it defines itself, as they are written.
+#[must_use]
+pub fn mentioned(query: &Query) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let _ = visit_relations(query, |name: &ObjectName| {
-        names.insert(name.to_string().to_lowercase());
+        names.insert(name.to_string());
         ControlFlow::<()>::Continue(())
     });
+    names
+}
+
+/// Tables that a query reads, without those that it defines itself.
+pub(crate) fn relations(query: &Query) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = mentioned(query).into_iter().map(|name| name.to_lowercase()).collect();
     let mut own = OwnTables::default();
     let _ = query.visit(&mut own);
     names.retain(|name| !own.0.contains(name));

@@ -64,7 +64,7 @@ impl Visitor for Places {
     }
 }
 
-fn is_of_events(name: &str) -> bool {
+pub(crate) fn is_of_events(name: &str) -> bool {
     OF_EVENTS.iter().any(|table| name.eq_ignore_ascii_case(table))
 }
 

@@ -23,10 +23,8 @@ use sqlparser::ast::{
 
 use aggregate::aggregated;
 
-use crate::bind::{EVENTS, parse, relations};
-
-/// Tables that are made of events row by row.
-pub const OF_EVENTS: [&str; 3] = ["flows", "lost_events", EVENTS];
+use crate::bind::{mentioned, parse, relations};
+use crate::needles::is_of_events;
 
 /// Functions of a row's values.
 const OF_ROWS: &[&str] = &[
@@ -60,7 +58,7 @@ pub fn split(query: &Query, steps: &mut Vec<Step>) -> Query {
     let mut rest = query.clone();
     let mut splitting = Splitting { steps, is_stuck: false };
     let _ = VisitMut::visit(&mut rest, &mut splitting);
-    let is_stuck = splitting.is_stuck || names(&rest).any(|name| is_of_events(&name));
+    let is_stuck = splitting.is_stuck || mentioned(&rest).iter().any(|name| is_of_events(name));
     if !is_stuck {
         return rest;
     }
@@ -78,20 +76,6 @@ pub fn all_of(name: &str, steps: &mut Vec<Step>) {
     {
         steps.push((name.to_owned(), all));
     }
-}
-
-fn is_of_events(name: &str) -> bool {
-    OF_EVENTS.contains(&name.to_lowercase().as_str())
-}
-
-/// Tables that a query names anywhere.
-fn names(query: &Query) -> impl Iterator<Item = String> {
-    let mut names = Vec::new();
-    let _ = sqlparser::ast::visit_relations(query, |name: &ObjectName| {
-        names.push(name.to_string());
-        ControlFlow::<()>::Continue(())
-    });
-    names.into_iter()
 }
 
 struct Splitting<'a> {

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, StringArray, StringBuilder,
-    StructBuilder, TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Int32Builder, Int64Builder, ListBuilder, StringBuilder, StructBuilder,
+    TimestampNanosecondBuilder, UInt32Builder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Fields};
 use arrow::error::ArrowError;
 
 use super::MemberValue;
 use crate::columns::Type;
-use crate::dictionary::Dictionary;
+use crate::dictionary::{Dictionary, texts};
 use crate::schema::arrow_type;
 
 pub(super) enum Builder {
@@ -88,10 +88,7 @@ impl Builder {
     /// The rows as an array.
     pub(super) fn finish(&mut self) -> Result<ArrayRef, ArrowError> {
         Ok(match self {
-            Self::Name(b) => b.finish(|values| {
-                let texts = values.map(|(text, ())| std::str::from_utf8(text).unwrap_or_default());
-                Arc::new(texts.map(Some).collect::<StringArray>())
-            })?,
+            Self::Name(b) => texts(b)?,
             Self::Text(b) => Arc::new(b.finish()),
             Self::Bool(b) => Arc::new(b.finish()),
             Self::I32(b) => Arc::new(b.finish()),
