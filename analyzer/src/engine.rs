@@ -4,6 +4,7 @@
 //! become views into their dictionary. One table that most questions rest on is made by hand (`connections`).
 
 mod connections;
+mod parts;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -20,31 +21,13 @@ use polars::prelude::{
 use polars::sql::SQLContext;
 use sqlparser::ast::{Query, With};
 
-use connections::Lines;
 use lookback_flow::guard::guarded;
 use lookback_question::bind::{EVENTS, mentioned};
-use lookback_question::split::Step;
+
+pub(crate) use parts::{Gathered, Part, Steps};
 
 /// The table that all derived ones are made from.
 const FLOWS: &str = "flows";
-
-/// What is asked of each part of the events.
-#[derive(Default)]
-pub(crate) struct Steps {
-    /// Tables of a part, from `events` on.
-    pub tables: Vec<(String, Query)>,
-    pub asked: Vec<Step>,
-    /// Whether connections are made, by hand.
-    pub connections: bool,
-}
-
-/// What came of a part.
-pub(crate) struct Part {
-    /// In the order of the steps; why one could not be taken concerns who asked for it.
-    tables: Vec<Result<DataFrame>>,
-    /// `None` where they have to be asked for in SQL.
-    lines: Option<Lines>,
-}
 
 /// Whether a table is one that can be made by hand.
 pub(crate) fn is_by_hand(name: &str, query: &Query) -> bool {
@@ -76,31 +59,6 @@ impl Engine {
         let mut engine = Self::default();
         engine.register(EVENTS, Some(frame(schema, batches)?));
         Ok(engine)
-    }
-
-    /// An engine with the tables of all steps; `None` where connections cannot be made by hand.
-    pub(crate) fn of_parts(steps: &Steps, parts: Vec<Part>) -> Result<Option<Self>> {
-        let mut engine = Self::default();
-        let mut tables: Vec<Option<DataFrame>> = steps.asked.iter().map(|_| None).collect();
-        let mut lines = Vec::with_capacity(parts.len());
-        for part in parts {
-            for ((whole, own), (name, _)) in tables.iter_mut().zip(part.tables).zip(&steps.asked) {
-                match (whole, own) {
-                    (_, Err(why)) => _ = engine.failed.insert(name.clone(), format!("{why:#}")),
-                    (Some(whole), Ok(own)) => _ = whole.vstack_mut_owned(own)?,
-                    (whole, Ok(own)) => *whole = Some(own),
-                }
-            }
-            lines.push(part.lines);
-        }
-        if steps.connections {
-            let Some(table) = connections::of_parts(lines)? else { return Ok(None) };
-            engine.register(connections::NAME, Some(table.lazy()));
-        }
-        for ((name, _), table) in steps.asked.iter().zip(tables) {
-            engine.register(name, table.map(DataFrame::lazy));
-        }
-        Ok(Some(engine))
     }
 
     /// Runs a statement.
@@ -222,22 +180,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// Asks the steps of a part: batches of one schema.
-pub(crate) fn part(schema: &Schema, batches: &[RecordBatch], steps: &Steps) -> Result<Part> {
-    let mut engine = Engine::new(schema, batches)?;
-    for (name, query) in &steps.tables {
-        // Each step reads of it what it needs.
-        let table = engine.context.execute(&query.to_string())?;
-        engine.register(name, Some(table));
-    }
-    let tables = steps.asked.iter().map(|(_, query)| Ok(compact(&engine.frame(query)?)?)).collect();
-    let lines = match engine.tables.get(FLOWS) {
-        Some(flows) if steps.connections => guarded(|| connections::lines(flows.clone())).map_err(|_| broke())??,
-        _ => None,
-    };
-    Ok(Part { tables, lines })
 }
 
 /// A table in one piece that keeps no more texts than it has. Texts are views into what they were cut out of: a few rows would

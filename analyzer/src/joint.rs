@@ -16,7 +16,7 @@ use lookback_question::split::{all_of, split};
 use sqlparser::ast::Query;
 
 use crate::answer::Answer;
-use crate::engine::{self, Engine, Steps};
+use crate::engine::{self, Engine, Gathered, Part, Steps};
 use crate::load::{Request, Source};
 use crate::read::Options;
 use crate::session::Asking;
@@ -77,11 +77,16 @@ fn in_pieces(
             Ok((Plan::new(&bound, &scope, by_hand, &mut steps)?, window))
         };
         let plans: Vec<Result<(Plan, _)>> = askings.iter().map(planned).collect();
-        let (parts, evidence) = source.parts(options, steps.connections, &|batches| {
+        let mut gathered = Gathered::new(&steps);
+        let of_part = |batches: &[RecordBatch]| {
             go_on()?;
-            engine::part(&schema, batches, &steps)
+            Part::of(&schema, batches, &steps)
+        };
+        let evidence = source.parts(options, steps.connections, &of_part, &mut |part| {
+            gathered.add(part);
+            Ok(())
         })?;
-        match Engine::of_parts(&steps, parts)? {
+        match gathered.engine()? {
             Some(engine) => {
                 let all: Vec<&Plan> = plans.iter().flatten().map(|(plan, _)| plan).collect();
                 break (Tables::new(engine, catalogue, &all, piece_rows), plans, evidence);
@@ -319,22 +324,26 @@ mod tests {
                 let mut options = Options::default();
                 let mut source = Source::open(&found(log), &request, &mut options).unwrap();
                 let schema = source.schema();
-                let (batches, evidence) = source.parts(&options, false, &|batches| Ok(batches.to_vec())).unwrap();
-                let batches = batches.concat();
+                let mut batches = Vec::new();
+                let mut take = |part| {
+                    batches.extend::<Vec<RecordBatch>>(part);
+                    Ok(())
+                };
+                let evidence = source.parts(&options, false, &|batches| Ok(batches.to_vec()), &mut take).unwrap();
                 let (bound, scope, window) = asking.within(evidence.extent, &catalogue).unwrap();
                 let mut whole = Engine::new(&schema, &batches).unwrap();
                 let whole = whole.run(&bound.statement(&scope).unwrap()).unwrap();
                 let mut steps = Steps::default();
                 let plan = Plan::new(&bound, &scope, true, &mut steps).unwrap();
                 for part_rows in [1, 7, 1000] {
-                    let mut parts = Vec::new();
+                    let mut gathered = Gathered::new(&steps);
                     for batch in &batches {
                         for start in (0..batch.num_rows()).step_by(part_rows) {
                             let rows = part_rows.min(batch.num_rows() - start);
-                            parts.push(engine::part(&schema, &[batch.slice(start, rows)], &steps).unwrap());
+                            gathered.add(Part::of(&schema, &[batch.slice(start, rows)], &steps).unwrap());
                         }
                     }
-                    let engine = Engine::of_parts(&steps, parts).unwrap().unwrap();
+                    let engine = gathered.engine().unwrap().unwrap();
                     let rows = Tables::new(engine, &catalogue, &[&plan], usize::MAX).run(&plan).unwrap();
                     assert_eq!(rows.schema(), whole.schema(), "{sql}");
                     let [rows, whole] =

@@ -30,6 +30,7 @@ mod sql;
 mod stats;
 mod upkeep;
 mod verify;
+mod workers;
 
 use std::io;
 use std::process::ExitCode;

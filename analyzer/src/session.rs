@@ -120,9 +120,13 @@ impl Asking<'_> {
         let request =
             Request { columns, window: &|extent| self.windowed(extent), needles, filters: self.scope.filters()? };
         let mut source = Source::open(found, &request, options)?;
-        let rows = |batches: &[RecordBatch]| Ok(batches.iter().map(RecordBatch::num_rows).sum::<usize>());
-        let (rows, evidence) = source.parts(options, false, &rows)?;
-        Ok((rows.into_iter().sum(), evidence))
+        let of_part = |batches: &[RecordBatch]| Ok(batches.iter().map(RecordBatch::num_rows).sum::<usize>());
+        let mut rows = 0;
+        let evidence = source.parts(options, false, &of_part, &mut |of_part| {
+            rows += of_part;
+            Ok(())
+        })?;
+        Ok((rows, evidence))
     }
 
     /// The query bound to the window of what was read, the scope that it is asked in, and the window.

@@ -42,7 +42,7 @@ pub(super) fn is_theirs(query: &Query) -> bool {
 
 /// The connections of these flows; `None` where the SQL has to be asked.
 pub(super) fn of(flows: LazyFrame) -> PolarsResult<Option<DataFrame>> {
-    lines(flows)?.map(|lines| table(&lines)).transpose()
+    lines(flows)?.map(table).transpose()
 }
 
 /// The lines of connections among these flows; `None` where the SQL has to be asked.
@@ -52,20 +52,11 @@ pub(super) fn lines(flows: LazyFrame) -> PolarsResult<Option<Lines>> {
     Ok(Lines::of(&flows))
 }
 
-/// The connections of flows that came in parts; `None` where the SQL has to be asked.
-pub(super) fn of_parts(parts: impl IntoIterator<Item = Option<Lines>>) -> PolarsResult<Option<DataFrame>> {
-    let mut all = Lines::default();
-    for part in parts {
-        match part.and_then(|part| all.join(part)) {
-            Some(joined) => all = joined,
-            None => return Ok(None),
-        }
-    }
-    table(&all).map(Some)
-}
-
-fn table(lines: &Lines) -> PolarsResult<DataFrame> {
-    let groups = groups::of(lines);
+/// The connections that lines are of.
+pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
+    let groups = groups::of(&lines);
+    // The rest is in the groups.
+    lines.rows = Vec::new();
     let texts = StringChunked::from_iter_values("".into(), lines.texts.iter().map(|text| &**text));
     let named = |name: &str, number: &dyn Fn(&Group) -> Option<u32>| -> PolarsResult<Column> {
         let numbers = IdxCa::from_iter_options("".into(), groups.iter().map(number));

@@ -1,5 +1,6 @@
 //! Inputs, handed on in parts.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -19,6 +20,7 @@ use super::part::{self, Part};
 use super::{Reading, Request, grouped, kept, took};
 use crate::evidence::Evidence;
 use crate::read::Options;
+use crate::workers::in_order;
 
 /// Inputs whose logs have been read, and whose Parquet files are read part by part.
 pub(crate) struct Source<'a> {
@@ -71,15 +73,16 @@ impl<'a> Source<'a> {
         self.reading.evidence.extent
     }
 
-    /// Hands on all rows in parts, on all cores: batches that hold exactly the wanted columns. What comes of the parts is in
-    /// the order of the inputs. There is always a part, though it may be without rows. Rows of logs are handed on once, unless they
-    /// are kept for another time.
+    /// Has all rows looked at in parts, on all cores: batches that hold exactly the wanted columns. What comes of the parts is
+    /// taken in the order of the inputs. There is always a part, though it may be without rows. Rows of logs are handed on once,
+    /// unless they are kept for another time.
     pub(crate) fn parts<T: Send>(
         &mut self,
         options: &Options,
         keep_logs: bool,
         each: &(dyn Fn(&[RecordBatch]) -> Result<T> + Sync),
-    ) -> Result<(Vec<T>, Evidence)> {
+        take: &mut dyn FnMut(T) -> Result<()>,
+    ) -> Result<Evidence> {
         let (columns, workloads, redaction) =
             (self.request.columns, &self.reading.workloads, options.redaction.as_ref());
         let derived = |batch: RecordBatch| -> Result<RecordBatch> {
@@ -100,48 +103,56 @@ impl<'a> Source<'a> {
                 None => of_logs.push(vec![batch]),
             }
         }
-        let mut found: Vec<T> = of_logs.into_par_iter().map(each).collect::<Result<_>>()?;
-        let (filters, wanted_rows, wants) = (self.request.filters.as_deref(), &self.wanted_rows, &self.wants);
-        let unit = |files: &[PathBuf]| -> Result<(Vec<T>, Vec<Part>)> {
-            let (mut found, mut waiting, mut parts) = (Vec::new(), Vec::new(), Vec::new());
-            for path in files {
-                parts.push(Part::read(path, wanted_rows, wants, &mut |batch| {
-                    waiting.extend(kept(batch, filters)?);
-                    if rows(&waiting) >= PART_ROWS {
-                        found.push(each(std::mem::take(&mut waiting))?);
-                    }
-                    Ok(())
-                })?);
-            }
-            if !waiting.is_empty() {
-                found.push(each(waiting)?);
-            }
-            Ok((found, parts))
+        let is_any = Cell::new(false);
+        let mut take = |came| {
+            is_any.set(true);
+            take(came)
         };
-        let units = units(&self.files);
-        let of_files: Vec<(Vec<T>, Vec<Part>)> = units.par_iter().map(|files| unit(files)).collect::<Result<_>>()?;
-        let mut evidence = self.reading.evidence.clone();
-        for (files, (of_unit, parts)) in units.iter().zip(of_files) {
-            found.extend(of_unit);
-            for (path, part) in files.iter().zip(parts) {
-                evidence = took(evidence, path, part, options)?;
+        in_order(of_logs, &|batches, hand_on| hand_on(each(batches)?), &mut take)?;
+        let (filters, wanted_rows, wants) = (self.request.filters.as_deref(), &self.wanted_rows, &self.wants);
+        let unit = |files: &[PathBuf], hand_on: &mut dyn FnMut(Came<T>) -> Result<()>| -> Result<()> {
+            let mut waiting = Vec::new();
+            for path in files {
+                let part = Part::read(path, wanted_rows, wants, &mut |batch| {
+                    waiting.extend(kept(batch, filters)?);
+                    if rows(&waiting) < PART_ROWS {
+                        return Ok(());
+                    }
+                    hand_on(Came::OfRows(each(std::mem::take(&mut waiting))?))
+                })?;
+                hand_on(Came::File(path.clone(), part))?;
             }
-        }
-        if found.is_empty() {
-            found.push(each(Vec::new())?);
+            if waiting.is_empty() { Ok(()) } else { hand_on(Came::OfRows(each(waiting)?)) }
+        };
+        let mut evidence = self.reading.evidence.clone();
+        in_order(units(&self.files), &unit, &mut |came| {
+            match came {
+                Came::OfRows(came) => take(came)?,
+                Came::File(path, part) => evidence = took(std::mem::take(&mut evidence), &path, part, options)?,
+            }
+            Ok(())
+        })?;
+        if !is_any.get() {
+            take(each(Vec::new())?)?;
         }
         self.reading.progress.finish_and_clear();
         evidence.covers.join_nodes();
         if let Some(redaction) = &options.redaction {
             evidence.redact(redaction);
         }
-        Ok((found, evidence))
+        Ok(evidence)
     }
 
     /// The columns of a part.
     pub(crate) fn schema(&self) -> SchemaRef {
         Schema::new(self.request.columns.iter().map(|id| arrow_field(id.column())).collect::<Vec<_>>()).into()
     }
+}
+
+/// What comes of files.
+enum Came<T> {
+    OfRows(T),
+    File(PathBuf, Part),
 }
 
 /// Files in runs that are worth a thread's while.

@@ -96,7 +96,7 @@ impl Lines {
     }
 
     /// The lines of others behind these; `None` when both tell of one connection differently.
-    pub(super) fn join(mut self, others: Self) -> Option<Self> {
+    pub(in super::super) fn join(mut self, others: Self) -> Option<Self> {
         if self.rows.is_empty() {
             return Some(others);
         }
