@@ -1,9 +1,9 @@
 //! The embedded engine: Polars SQL over the batches that were read.
 //!
 //! Batches cross to Polars and back through Arrow's C data interface, without a copy but for dictionary texts, which
-//! become views into their dictionary. One table that most questions rest on is made by hand (`connections`).
+//! become views into their dictionary. Tables that most questions rest on are made by hand ([`by_hand`]).
 
-mod connections;
+pub(crate) mod by_hand;
 mod parts;
 
 use std::collections::HashMap;
@@ -28,11 +28,6 @@ pub(crate) use parts::{Gathered, Part, Steps};
 
 /// The table that all derived ones are made from.
 const FLOWS: &str = "flows";
-
-/// Whether a table is one that can be made by hand.
-pub(crate) fn is_by_hand(name: &str, query: &Query) -> bool {
-    name == connections::NAME && connections::is_theirs(query)
-}
 
 /// Runs statements over one table of events, or over what came of its parts.
 #[derive(Default)]
@@ -139,9 +134,9 @@ impl Engine {
 
     /// A table by its name: by hand where that is known, else by its query.
     fn table(&mut self, name: &str, query: &Query) -> PolarsResult<DataFrame> {
-        if is_by_hand(name, query)
+        if let Some(table) = by_hand::Table::of(name, query)
             && let Some(flows) = self.tables.get(FLOWS)
-            && let Some(table) = connections::of(flows.clone())?
+            && let Some(table) = table.of_flows(flows.clone())?
         {
             return Ok(table);
         }

@@ -16,7 +16,8 @@ use lookback_question::split::{all_of, split};
 use sqlparser::ast::Query;
 
 use crate::answer::Answer;
-use crate::engine::{self, Engine, Gathered, Part, Steps};
+use crate::engine::by_hand::Table;
+use crate::engine::{Engine, Gathered, Part, Steps};
 use crate::load::{Request, Source};
 use crate::read::Options;
 use crate::session::Asking;
@@ -67,14 +68,14 @@ fn in_pieces(
     };
     let mut source = Source::open(found, &request, options)?;
     let (schema, extent) = (source.schema(), source.extent());
-    let mut by_hand = true;
+    let mut by_hand = Table::ALL.to_vec();
     let (mut tables, plans, evidence) = loop {
         let mut steps = Steps::default();
         let planned = |asking: &Asking<'_>| {
             let (mut bound, scope, window) = asking.within(extent, catalogue)?;
             // With the same columns in it, the table of flows is the same for all.
             bound.columns.clone_from(&columns);
-            Ok((Plan::new(&bound, &scope, by_hand, &mut steps)?, window))
+            Ok((Plan::new(&bound, &scope, &by_hand, &mut steps)?, window))
         };
         let plans: Vec<Result<(Plan, _)>> = askings.iter().map(planned).collect();
         let mut gathered = Gathered::new(&steps);
@@ -82,16 +83,16 @@ fn in_pieces(
             go_on()?;
             Part::of(&schema, batches, &steps)
         };
-        let evidence = source.parts(options, steps.connections, &of_part, &mut |part| {
+        let evidence = source.parts(options, !steps.by_hand.is_empty(), &of_part, &mut |part| {
             gathered.add(part);
             Ok(())
         })?;
         match gathered.engine()? {
-            Some(engine) => {
+            Ok(engine) => {
                 let all: Vec<&Plan> = plans.iter().flatten().map(|(plan, _)| plan).collect();
                 break (Tables::new(engine, catalogue, &all, piece_rows), plans, evidence);
             }
-            None => by_hand = false,
+            Err(odd) => by_hand.retain(|table| !odd.contains(table)),
         }
     };
     for (place, (plan, asking)) in plans.into_iter().zip(askings).enumerate() {
@@ -130,7 +131,7 @@ struct Plan {
 
 impl Plan {
     /// Adds to the steps what can be asked of parts.
-    fn new(bound: &Bound, scope: &Scope, by_hand: bool, steps: &mut Steps) -> Result<Self> {
+    fn new(bound: &Bound, scope: &Scope, by_hand: &[Table], steps: &mut Steps) -> Result<Self> {
         let all = bound.tables(scope)?;
         if all.iter().any(|(name, _)| name == SCOPED) {
             // Which connections are in the scope is known when all events are.
@@ -143,8 +144,10 @@ impl Plan {
                 if !steps.tables.iter().any(|(known, _)| *known == name) {
                     steps.tables.push((name, query));
                 }
-            } else if by_hand && engine::is_by_hand(&name, &query) {
-                steps.connections = true;
+            } else if let Some(table) = Table::of(&name, &query).filter(|table| by_hand.contains(table)) {
+                if !steps.by_hand.contains(&table) {
+                    steps.by_hand.push(table);
+                }
             } else {
                 tables.push((name, split(&query, &mut steps.asked)));
             }
@@ -334,7 +337,7 @@ mod tests {
                 let mut whole = Engine::new(&schema, &batches).unwrap();
                 let whole = whole.run(&bound.statement(&scope).unwrap()).unwrap();
                 let mut steps = Steps::default();
-                let plan = Plan::new(&bound, &scope, true, &mut steps).unwrap();
+                let plan = Plan::new(&bound, &scope, &Table::ALL, &mut steps).unwrap();
                 for part_rows in [1, 7, 1000] {
                     let mut gathered = Gathered::new(&steps);
                     for batch in &batches {
@@ -343,7 +346,7 @@ mod tests {
                             gathered.add(Part::of(&schema, &[batch.slice(start, rows)], &steps).unwrap());
                         }
                     }
-                    let engine = gathered.engine().unwrap().unwrap();
+                    let engine = gathered.engine().unwrap().ok().unwrap();
                     let rows = Tables::new(engine, &catalogue, &[&plan], usize::MAX).run(&plan).unwrap();
                     assert_eq!(rows.schema(), whole.schema(), "{sql}");
                     let [rows, whole] =

@@ -9,7 +9,7 @@ use polars::frame::DataFrame;
 use polars::prelude::IntoLazy as _;
 use sqlparser::ast::Query;
 
-use super::connections::{self, Lines};
+use super::by_hand::{Lines, Table};
 use super::{Engine, FLOWS, broke, compact};
 
 /// What is asked of each part of the events.
@@ -18,16 +18,16 @@ pub(crate) struct Steps {
     /// Tables of a part, from `events` on.
     pub tables: Vec<(String, Query)>,
     pub asked: Vec<Step>,
-    /// Whether connections are made, by hand.
-    pub connections: bool,
+    /// What is made by hand.
+    pub by_hand: Vec<Table>,
 }
 
 /// What came of a part.
 pub(crate) struct Part {
     /// In the order of the steps; why one could not be taken concerns who asked for it.
     tables: Vec<Result<DataFrame>>,
-    /// `None` where they have to be asked for in SQL.
-    lines: Option<Lines>,
+    /// In the order of what is made by hand; `None` where that has to be asked for in SQL.
+    lines: Vec<Option<Lines>>,
 }
 
 impl Part {
@@ -40,12 +40,11 @@ impl Part {
             engine.register(name, Some(table));
         }
         let tables = steps.asked.iter().map(|(_, query)| Ok(compact(&engine.frame(query)?)?)).collect();
-        let lines = match engine.tables.get(FLOWS) {
-            Some(flows) if steps.connections => {
-                guarded(|| connections::lines(flows.clone())).map_err(|_| broke())??
-            }
-            _ => None,
+        let lines_of = |table: &Table| match engine.tables.get(FLOWS) {
+            Some(flows) => Ok(guarded(|| table.lines(flows.clone())).map_err(|_| broke())??),
+            None => Ok(None),
         };
+        let lines = steps.by_hand.iter().map(lines_of).collect::<Result<_>>()?;
         Ok(Self { tables, lines })
     }
 }
@@ -55,14 +54,14 @@ pub(crate) struct Gathered<'a> {
     steps: &'a Steps,
     /// Of each step, once there is a part.
     tables: Vec<Result<Option<DataFrame>>>,
-    /// `None` when connections cannot be made by hand.
-    lines: Option<Lines>,
+    /// In the order of what is made by hand; `None` when that cannot be.
+    lines: Vec<Option<Lines>>,
 }
 
 impl<'a> Gathered<'a> {
     pub(crate) fn new(steps: &'a Steps) -> Self {
         let tables = steps.asked.iter().map(|_| Ok(None)).collect();
-        Self { steps, tables, lines: Some(Lines::default()) }
+        Self { steps, tables, lines: steps.by_hand.iter().map(|table| Some(table.nothing())).collect() }
     }
 
     /// Takes what came of the next part.
@@ -77,17 +76,23 @@ impl<'a> Gathered<'a> {
                 *whole = Err(why);
             }
         }
-        if self.steps.connections {
-            self.lines = self.lines.take().zip(part.lines).and_then(|(all, own)| all.join(own));
+        for (all, own) in self.lines.iter_mut().zip(part.lines) {
+            *all = all.take().zip(own).and_then(|(all, own)| all.join(own));
         }
     }
 
-    /// An engine with the tables of all steps; `None` where connections cannot be made by hand.
-    pub(crate) fn engine(self) -> Result<Option<Engine>> {
+    /// An engine with the tables of all steps, or what of it cannot be made by hand.
+    pub(crate) fn engine(self) -> Result<Result<Engine, Vec<Table>>> {
+        let made = || self.steps.by_hand.iter().copied();
+        let odd: Vec<Table> =
+            made().zip(&self.lines).filter(|(_, lines)| lines.is_none()).map(|(table, _)| table).collect();
+        if !odd.is_empty() {
+            return Ok(Err(odd));
+        }
         let mut engine = Engine::default();
-        if self.steps.connections {
-            let Some(lines) = self.lines else { return Ok(None) };
-            engine.register(connections::NAME, Some(connections::table(lines)?.lazy()));
+        for (table, lines) in made().zip(self.lines.into_iter().flatten()) {
+            let made = guarded(|| lines.table()).map_err(|_| broke())??;
+            engine.register(table.name(), Some(made.lazy()));
         }
         for ((name, _), table) in self.steps.asked.iter().zip(self.tables) {
             match table {
@@ -95,6 +100,6 @@ impl<'a> Gathered<'a> {
                 Err(why) => _ = engine.failed.insert(name.clone(), format!("{why:#}")),
             }
         }
-        Ok(Some(engine))
+        Ok(Ok(engine))
     }
 }

@@ -1,11 +1,14 @@
 //! The lines that connections are made of, with texts as numbers.
 
 use polars::frame::DataFrame;
-use polars::prelude::{DataType, InitHashMaps as _, PlHashMap, PlIndexSet, StaticArray as _};
-use polars_arrow::array::{Array as _, BooleanArray, PrimitiveArray, Utf8ViewArray};
+use polars::prelude::PlIndexSet;
+use polars_arrow::array::{Array as _, BooleanArray, PrimitiveArray, StaticArray as _, Utf8ViewArray};
+
+use super::super::columns::Chunk;
+use super::super::texts::{Known, Number, Texts};
 
 /// The columns of flows that are read.
-pub(super) const COLUMNS: [&str; 20] = [
+pub(in super::super) const COLUMNS: [&str; 20] = [
     "time_ns",
     "direction",
     "verdict",
@@ -57,16 +60,13 @@ pub(super) struct Line {
     pub said: u16,
 }
 
-/// Place of a text, plus one: so it takes four bytes with `None`.
-pub(super) type Number = std::num::NonZeroU32;
-
-/// What all lines of a connection say alike, texts as places in [`Lines::texts`].
+/// What all lines of a connection say alike, texts as numbers in [`Lines::texts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Connection {
-    pub protocol: u32,
-    pub client_ip: u32,
+    pub protocol: Number,
+    pub client_ip: Number,
     pub client_port: Option<u32>,
-    pub server_ip: u32,
+    pub server_ip: Number,
     pub server_port: Option<u32>,
 }
 
@@ -77,22 +77,18 @@ pub(crate) struct Lines {
     /// By number, in the order of their first lines, and their ids.
     pub(super) connections: Vec<Connection>,
     pub(super) ids: PlIndexSet<Box<str>>,
-    pub(super) texts: PlIndexSet<Box<str>>,
+    pub(super) texts: Texts,
 }
 
 impl Lines {
     /// The lines of flows; `None` when they are not such as Hubble writes.
-    pub(super) fn of(flows: &DataFrame) -> Option<Self> {
+    pub(in super::super) fn of(flows: &DataFrame) -> Option<Self> {
         let mut lines = Self::default();
-        for chunk in Chunk::all(flows)? {
-            lines.chunk(&chunk)?;
+        for chunk in Chunk::all(flows) {
+            lines.rows(&Arrays::of(chunk)?)?;
         }
         lines.rows.shrink_to_fit();
         Some(lines)
-    }
-
-    pub(super) fn text(&self, place: u32) -> &str {
-        self.texts.get_index(place as usize).map_or("", |text| text)
     }
 
     /// The lines of others behind these; `None` when both tell of one connection differently.
@@ -100,15 +96,13 @@ impl Lines {
         if self.rows.is_empty() {
             return Some(others);
         }
-        let texts: Vec<u32> = others.texts.into_iter().map(|text| number(self.texts.insert_full(text).0)).collect();
-        let text = |place: u32| texts.get(place as usize).copied();
-        let name = |number: Option<Number>| Number::new(text(number?.get() - 1)?.checked_add(1)?);
+        let texts = self.texts.join(others.texts);
         let mut connections = Vec::with_capacity(others.connections.len());
         for (id, theirs) in others.ids.into_iter().zip(others.connections) {
             let theirs = Connection {
-                protocol: text(theirs.protocol)?,
-                client_ip: text(theirs.client_ip)?,
-                server_ip: text(theirs.server_ip)?,
+                protocol: texts.get(theirs.protocol)?,
+                client_ip: texts.get(theirs.client_ip)?,
+                server_ip: texts.get(theirs.server_ip)?,
                 ..theirs
             };
             let (connection, is_new) = self.ids.insert_full(id);
@@ -123,10 +117,10 @@ impl Lines {
         for line in others.rows {
             self.rows.push(Line {
                 connection: *connections.get(line.connection as usize)?,
-                client: name(line.client),
-                client_namespace: name(line.client_namespace),
-                server: name(line.server),
-                server_namespace: name(line.server_namespace),
+                client: texts.of(line.client),
+                client_namespace: texts.of(line.client_namespace),
+                server: texts.of(line.server),
+                server_namespace: texts.of(line.server_namespace),
                 ..line
             });
         }
@@ -135,15 +129,12 @@ impl Lines {
 
     /// Whether 32 bits number everything.
     fn is_small(&self) -> bool {
-        self.rows.len() < u32::MAX as usize && self.texts.len() < u32::MAX as usize
+        self.rows.len() < u32::MAX as usize && self.texts.is_small()
     }
 
-    fn chunk<'a>(&mut self, chunk: &Chunk<'a>) -> Option<()> {
+    fn rows<'a>(&mut self, chunk: &Arrays<'a>) -> Option<()> {
         let Self { rows, connections, ids, texts } = self;
-        let mut numbered = |text: &'a str| match texts.get_index_of(text) {
-            Some(place) => number(place),
-            None => number(texts.insert_full(text.into()).0),
-        };
+        let mut numbered = |text: &'a str| texts.number(text);
         let [mut clients, mut client_namespaces, mut servers, mut server_namespaces] =
             [(); 4].map(|()| Known::default());
         let [mut protocols, mut client_ips, mut server_ips] = [(); 3].map(|()| Known::default());
@@ -183,9 +174,7 @@ impl Lines {
             if connections.get(connection) != Some(&found) {
                 return None;
             }
-            let mut name = |known: &mut Known<u32>, texts: &'a Utf8ViewArray| {
-                Number::new(known.get(texts, row, &mut numbered)?.checked_add(1)?)
-            };
+            let mut name = |known: &mut Known<Number>, texts: &'a Utf8ViewArray| known.get(texts, row, &mut numbered);
             rows.push(Line {
                 time: chunk.time.get(row)?,
                 connection: number(connection),
@@ -203,33 +192,6 @@ impl Lines {
 /// A number, of which there are never too many ([`Lines::is_small`]).
 fn number(place: usize) -> u32 {
     u32::try_from(place).unwrap_or(u32::MAX)
-}
-
-/// What texts of a chunk stand for, by their views: those of one dictionary come again and again.
-struct Known<T> {
-    last: Option<(u128, T)>,
-    of: PlHashMap<u128, T>,
-}
-
-impl<T> Default for Known<T> {
-    fn default() -> Self {
-        Self { last: None, of: PlHashMap::new() }
-    }
-}
-
-impl<T: Copy> Known<T> {
-    fn get<'a>(&mut self, texts: &'a Utf8ViewArray, row: usize, make: &mut dyn FnMut(&'a str) -> T) -> Option<T> {
-        let text = texts.get(row)?;
-        let view = texts.views().get(row)?.as_u128();
-        if let Some((same, known)) = self.last
-            && same == view
-        {
-            return Some(known);
-        }
-        let known = *self.of.entry(view).or_insert_with(|| make(text));
-        self.last = Some((view, known));
-        Some(known)
-    }
 }
 
 fn of_kind(kind: &str) -> u16 {
@@ -260,7 +222,7 @@ fn of_flags(flags: &str) -> u16 {
 }
 
 /// Columns of the same rows.
-struct Chunk<'a> {
+struct Arrays<'a> {
     time: &'a PrimitiveArray<i64>,
     direction: &'a Utf8ViewArray,
     verdict: &'a Utf8ViewArray,
@@ -283,42 +245,29 @@ struct Chunk<'a> {
     l7_type: &'a Utf8ViewArray,
 }
 
-impl<'a> Chunk<'a> {
-    /// All of a table whose chunks are alike; `None` when a column has another type than that of the schema.
-    fn all(flows: &'a DataFrame) -> Option<Vec<Self>> {
-        let array = |name: &str, at: usize| {
-            let series = flows.column(name).ok()?.as_materialized_series();
-            Some((series.dtype(), series.chunks().get(at)?.as_any()))
-        };
-        let texts = |name, at| {
-            array(name, at).filter(|(kind, _)| **kind == DataType::String)?.1.downcast_ref::<Utf8ViewArray>()
-        };
-        let small = |name, at| array(name, at)?.1.downcast_ref::<PrimitiveArray<u32>>();
-        let flags = |name, at| array(name, at)?.1.downcast_ref::<BooleanArray>();
-        let chunk = |at| {
-            Some(Self {
-                time: array("time_ns", at)?.1.downcast_ref()?,
-                direction: texts("direction", at)?,
-                verdict: texts("verdict", at)?,
-                protocol: texts("l4_protocol", at)?,
-                connection_id: texts("connection_id", at)?,
-                client: texts("client", at)?,
-                client_namespace: texts("client_namespace", at)?,
-                client_ip: texts("client_ip", at)?,
-                client_port: small("client_port", at)?,
-                server: texts("server", at)?,
-                server_namespace: texts("server_namespace", at)?,
-                server_ip: texts("server_ip", at)?,
-                server_port: small("server_port", at)?,
-                client_is_outside: flags("client_is_outside", at)?,
-                client_identity: small("client_identity", at)?,
-                server_is_outside: flags("server_is_outside", at)?,
-                server_identity: small("server_identity", at)?,
-                tcp_flags: texts("tcp_flags", at)?,
-                flow_type: texts("flow_type", at)?,
-                l7_type: texts("l7_type", at)?,
-            })
-        };
-        (0..flows.first_col_n_chunks()).map(chunk).collect()
+impl<'a> Arrays<'a> {
+    fn of(chunk: Chunk<'a>) -> Option<Self> {
+        Some(Self {
+            time: chunk.numbers("time_ns")?,
+            direction: chunk.texts("direction")?,
+            verdict: chunk.texts("verdict")?,
+            protocol: chunk.texts("l4_protocol")?,
+            connection_id: chunk.texts("connection_id")?,
+            client: chunk.texts("client")?,
+            client_namespace: chunk.texts("client_namespace")?,
+            client_ip: chunk.texts("client_ip")?,
+            client_port: chunk.numbers("client_port")?,
+            server: chunk.texts("server")?,
+            server_namespace: chunk.texts("server_namespace")?,
+            server_ip: chunk.texts("server_ip")?,
+            server_port: chunk.numbers("server_port")?,
+            client_is_outside: chunk.flags("client_is_outside")?,
+            client_identity: chunk.numbers("client_identity")?,
+            server_is_outside: chunk.flags("server_is_outside")?,
+            server_identity: chunk.numbers("server_identity")?,
+            tcp_flags: chunk.texts("tcp_flags")?,
+            flow_type: chunk.texts("flow_type")?,
+            l7_type: chunk.texts("l7_type")?,
+        })
     }
 }

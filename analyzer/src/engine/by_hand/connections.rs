@@ -1,67 +1,25 @@
-//! The table `connections` by hand: what `queries/tables/connections.sql` says, in a few passes over the lines.
-//!
-//! Promises:
-//! 1. The rows are those of the SQL, value for value; their order, which the SQL leaves open, is that of the first lines. A test
-//!    holds both against each other.
-//! 2. Where the SQL has been replaced by another, or the flows are not what Hubble writes (a line without a time, one connection
-//!    with two addresses), nothing is made here, and the SQL is asked.
+//! The table `connections`.
 
 mod groups;
 mod lines;
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use lookback_question::bind::{Bound, Scope};
-use lookback_question::catalogue::Catalogue;
 use polars::frame::DataFrame;
 use polars::prelude::{
-    ChunkTake as _, Column, IdxCa, Int32Chunked, Int64Chunked, IntoColumn as _, LazyFrame, NewChunkedArray as _,
-    PolarsResult, StringChunked, UInt32Chunked, col,
+    ChunkTake as _, IdxCa, Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, PolarsResult,
+    StringChunked, UInt32Chunked,
 };
-use sqlparser::ast::Query;
 
+use super::texts::Number;
 use groups::Group;
-pub(super) use lines::Lines;
-
-/// Name of the table.
-pub(super) const NAME: &str = "connections";
-
-/// The SQL that is done by hand, as it is printed.
-static SQL: LazyLock<Option<String>> = LazyLock::new(|| {
-    let catalogue = Catalogue::load(&[]).ok()?;
-    let bound = Bound::new("SELECT connection_id FROM connections", NAME, &BTreeMap::new(), &catalogue).ok()?;
-    let tables = bound.tables(&Scope::default()).ok()?;
-    tables.into_iter().find(|(name, _)| name == NAME).map(|(_, query)| query.to_string())
-});
-
-/// Whether a query is the one that is done by hand.
-pub(super) fn is_theirs(query: &Query) -> bool {
-    SQL.as_ref().is_some_and(|sql| *sql == query.to_string())
-}
-
-/// The connections of these flows; `None` where the SQL has to be asked.
-pub(super) fn of(flows: LazyFrame) -> PolarsResult<Option<DataFrame>> {
-    lines(flows)?.map(table).transpose()
-}
-
-/// The lines of connections among these flows; `None` where the SQL has to be asked.
-pub(super) fn lines(flows: LazyFrame) -> PolarsResult<Option<Lines>> {
-    let mut flows = flows.select(lines::COLUMNS.map(col)).collect()?;
-    flows.align_chunks_par();
-    Ok(Lines::of(&flows))
-}
+pub(super) use lines::{COLUMNS, Lines};
 
 /// The connections that lines are of.
 pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
     let groups = groups::of(&lines);
     // The rest is in the groups.
     lines.rows = Vec::new();
-    let texts = StringChunked::from_iter_values("".into(), lines.texts.iter().map(|text| &**text));
-    let named = |name: &str, number: &dyn Fn(&Group) -> Option<u32>| -> PolarsResult<Column> {
-        let numbers = IdxCa::from_iter_options("".into(), groups.iter().map(number));
-        Ok(texts.take(&numbers)?.with_name(name.into()).into_column())
-    };
+    let texts = lines.texts.columns();
+    let named = |name: &str, number: &dyn Fn(&Group) -> Option<Number>| texts.column(name, groups.iter().map(number));
     let of = |group: &Group| lines.connections.get(group.connection as usize);
     let ids = StringChunked::from_iter_values("".into(), lines.ids.iter().map(|id| &**id));
     let id = ids.take(&IdxCa::from_iter_values("".into(), groups.iter().map(|group| group.connection)))?;
@@ -77,7 +35,7 @@ pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
     let port = |name: &str, port: &dyn Fn(&Group) -> Option<u32>| {
         UInt32Chunked::from_iter_options(name.into(), groups.iter().map(port)).into_column()
     };
-    let is_tcp = |group: &Group| of(group).is_some_and(|connection| lines.text(connection.protocol) == "TCP");
+    let is_tcp = |group: &Group| of(group).is_some_and(|connection| lines.texts.get(connection.protocol) == "TCP");
     DataFrame::new(
         groups.len(),
         vec![
@@ -114,10 +72,11 @@ pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
-    use polars::prelude::{IntoLazy as _, NamedFrom as _, PlSmallStr, Series};
+    use polars::prelude::{Column, IntoLazy as _, NamedFrom as _, PlSmallStr, Series};
     use proptest::prelude::*;
 
-    use super::super::Engine;
+    use super::super::Table;
+    use super::super::tests::{assert_agree, query, texts};
     use super::*;
 
     /// A line, in places of short lists of values.
@@ -138,10 +97,6 @@ mod tests {
         (Some("L3_L4"), Some("RESPONSE")),
     ];
     const DIRECTIONS: [&str; 3] = ["forward", "reply", "unknown"];
-
-    fn texts<'a>(name: &str, texts: impl Iterator<Item = Option<&'a str>>) -> Column {
-        StringChunked::from_iter_options(name.into(), texts).into_column()
-    }
 
     fn flows(lines: &[Said]) -> DataFrame {
         let all = || lines.iter();
@@ -190,16 +145,6 @@ mod tests {
         DataFrame::new(lines.len(), columns).unwrap()
     }
 
-    fn query() -> Query {
-        let bound =
-            Bound::new("SELECT connection_id FROM connections", NAME, &BTreeMap::new(), &Catalogue::load(&[]).unwrap());
-        bound.unwrap().tables(&Scope::default()).unwrap().into_iter().find(|(name, _)| name == NAME).unwrap().1
-    }
-
-    fn sorted(table: &DataFrame) -> DataFrame {
-        table.sort(["connection_id", "attempt"], polars::prelude::SortMultipleOptions::default()).unwrap()
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -223,40 +168,37 @@ mod tests {
             cut in 0..60usize,
         ) {
             let cut = cut.min(lines.len());
-            // In chunks, as they come.
-            let mut table = flows(&lines[..cut]);
-            table.vstack_mut(&flows(&lines[cut..])).unwrap();
-            let mut engine = Engine::default();
-            engine.register(super::super::FLOWS, Some(table.clone().lazy()));
-            let mut sql = query();
-            prop_assert!(is_theirs(&sql));
-            let tables = &mut sql.with.as_mut().unwrap().cte_tables;
-            let mut unused = tables[0].clone();
-            unused.alias.name.value = "unused".to_owned();
-            tables.push(unused);
-            prop_assert!(!is_theirs(&sql));
-            let expected = sorted(&engine.evaluate(&sql).unwrap());
-            let found = sorted(&of(table.lazy()).unwrap().unwrap());
-            prop_assert_eq!(found.schema(), expected.schema());
-            prop_assert!(found.equals_missing(&expected), "{:?}\n{:?}", found, expected);
+            assert_agree(Table::Connections, [flows(&lines[..cut]), flows(&lines[cut..])])?;
         }
+    }
+
+    #[test]
+    fn another_query_is_not_done_by_hand() {
+        let mut sql = query(Table::Connections);
+        assert_eq!(Table::of("connections", &sql), Some(Table::Connections));
+        assert_eq!(Table::of("requests", &sql), None);
+        let tables = &mut sql.with.as_mut().unwrap().cte_tables;
+        let mut unused = tables[0].clone();
+        unused.alias.name.value = "unused".to_owned();
+        tables.push(unused);
+        assert_eq!(Table::of("connections", &sql), None);
     }
 
     #[test]
     fn what_is_odd_is_left_to_sql() {
         let line = |port| (0, port, true, 5, 0, 1, 1, 1, 1, 1);
         let mut table = flows(&[line(0)]);
-        assert!(of(table.clone().lazy()).unwrap().is_some());
+        assert!(Table::Connections.of_flows(table.clone().lazy()).unwrap().is_some());
         // One connection, two addresses.
         let mut other = flows(&[line(1)]);
         other.with_column(table.column("connection_id").unwrap().clone()).unwrap();
         table.vstack_mut(&other).unwrap();
-        assert!(of(table.lazy()).unwrap().is_none());
+        assert!(Table::Connections.of_flows(table.lazy()).unwrap().is_none());
         // A line without a time.
         let mut timeless = flows(&[line(0)]);
         timeless
             .with_column(Int64Chunked::from_iter_options("time_ns".into(), [None].into_iter()).into_column())
             .unwrap();
-        assert!(of(timeless.lazy()).unwrap().is_none());
+        assert!(Table::Connections.of_flows(timeless.lazy()).unwrap().is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! Lines → connections and their attempts.
 
-use polars::prelude::{InitHashMaps as _, PlHashSet, PlIndexSet};
+use polars::prelude::{InitHashMaps as _, PlHashSet};
 
-use super::lines::{Line, Lines, Number, said};
+use super::super::groups::by_group;
+use super::super::texts::{Number, Texts};
+use super::lines::{Line, Lines, said};
 
 /// Lines of one SYN at several points and nodes are milliseconds apart; a repeated SYN comes after a second or more.
 const REPEATED: i64 = 500_000_000;
@@ -16,10 +18,10 @@ const LONGEST_WAIT: i64 = 65_000_000_000;
 pub(super) struct Group {
     pub connection: u32,
     pub attempt: i32,
-    pub client: Option<u32>,
-    pub client_namespace: Option<u32>,
-    pub server: Option<u32>,
-    pub server_namespace: Option<u32>,
+    pub client: Option<Number>,
+    pub client_namespace: Option<Number>,
+    pub server: Option<Number>,
+    pub server_namespace: Option<Number>,
     pub first_ns: i64,
     pub last_ns: i64,
     pub lines: u32,
@@ -52,7 +54,7 @@ impl Group {
         }
     }
 
-    fn add(&mut self, line: &Line, is_new_syn: bool, texts: &Texts<'_>) {
+    fn add(&mut self, line: &Line, is_new_syn: bool, names: &Names<'_>) {
         let is = |bits| line.said & bits != 0;
         let time = line.time;
         let earliest = |slot: &mut Option<i64>| *slot = Some(slot.map_or(time, |known| known.min(time)));
@@ -60,10 +62,10 @@ impl Group {
         self.first_ns = self.first_ns.min(time);
         self.last_ns = self.last_ns.max(time);
         self.lines += 1;
-        texts.better_name(&mut self.client, line.client);
-        texts.better_name(&mut self.server, line.server);
-        texts.greater(&mut self.client_namespace, line.client_namespace);
-        texts.greater(&mut self.server_namespace, line.server_namespace);
+        names.better(&mut self.client, line.client);
+        names.better(&mut self.server, line.server);
+        names.texts.greater(&mut self.client_namespace, line.client_namespace);
+        names.texts.greater(&mut self.server_namespace, line.server_namespace);
         self.client_is_no_pod &= is(said::CLIENT_IS_NO_POD);
         self.server_is_no_pod &= is(said::SERVER_IS_NO_POD);
         self.audited |= is(said::AUDIT);
@@ -122,27 +124,18 @@ impl Group {
 }
 
 /// Texts by number, and whether each is a namespace/name.
-struct Texts<'a> {
-    texts: &'a PlIndexSet<Box<str>>,
+struct Names<'a> {
+    texts: &'a Texts,
     is_whole: Vec<bool>,
 }
 
-impl Texts<'_> {
+impl Names<'_> {
     /// Lines of one connection may name an end differently: a namespace/name is best, a name better than an address.
-    fn better_name(&self, slot: &mut Option<u32>, name: Option<Number>) {
-        let Some(name) = name.map(|name| name.get() - 1) else { return };
-        let rank = |at: u32| (self.is_whole.get(at as usize), self.texts.get_index(at as usize));
+    fn better(&self, slot: &mut Option<Number>, name: Option<Number>) {
+        let Some(name) = name else { return };
+        let rank = |name: Number| (self.is_whole.get(name.get() as usize - 1), self.texts.get(name));
         if slot.is_none_or(|known| known != name && rank(known) < rank(name)) {
             *slot = Some(name);
-        }
-    }
-
-    fn greater(&self, slot: &mut Option<u32>, text: Option<Number>) {
-        let Some(text) = text.map(|text| text.get() - 1) else { return };
-        if slot.is_none_or(|known| {
-            known != text && self.texts.get_index(known as usize) < self.texts.get_index(text as usize)
-        }) {
-            *slot = Some(text);
         }
     }
 }
@@ -150,45 +143,15 @@ impl Texts<'_> {
 /// All connections and attempts.
 pub(super) fn of(lines: &Lines) -> Vec<Group> {
     let is_whole = lines.texts.iter().map(|text| text.contains('/')).collect();
-    let texts = Texts { texts: &lines.texts, is_whole };
+    let names = Names { texts: &lines.texts, is_whole };
     let mut groups = Vec::with_capacity(lines.connections.len());
     let mut syns = Vec::new();
-    for (connection, of_connection) in (0u32..).zip(by_connection(lines)) {
-        attempts(connection, &of_connection, &mut syns, &texts, &mut groups);
+    let of_connections = by_group(&lines.rows, lines.connections.len(), |line| line.connection);
+    for (connection, of_connection) in (0u32..).zip(of_connections.iter()) {
+        attempts(connection, &of_connection, &mut syns, &names, &mut groups);
     }
     without_replies(lines, &mut groups);
     groups
-}
-
-/// The lines of each connection.
-fn by_connection(lines: &Lines) -> impl Iterator<Item = Vec<&Line>> {
-    let mut ends = vec![0usize; lines.connections.len() + 1];
-    for line in &lines.rows {
-        if let Some(end) = ends.get_mut(line.connection as usize + 1) {
-            *end += 1;
-        }
-    }
-    let mut sum = 0;
-    for end in &mut ends {
-        sum += *end;
-        *end = sum;
-    }
-    // Each begins where the one before it ends; the beginnings move to the ends as lines are put there.
-    let mut order = vec![0u32; lines.rows.len()];
-    for (at, line) in (0u32..).zip(&lines.rows) {
-        if let Some(next) = ends.get_mut(line.connection as usize) {
-            if let Some(place) = order.get_mut(*next) {
-                *place = at;
-            }
-            *next += 1;
-        }
-    }
-    let mut begin = 0;
-    ends.into_iter().take(lines.connections.len()).map(move |end| {
-        let of = order.get(begin..end).unwrap_or_default().iter();
-        begin = end;
-        of.filter_map(|at| lines.rows.get(*at as usize)).collect()
-    })
 }
 
 /// A SYN of a connection that may begin another attempt.
@@ -199,7 +162,7 @@ struct Syn {
 }
 
 /// The attempts of one connection.
-fn attempts(connection: u32, lines: &[&Line], syns: &mut Vec<Syn>, texts: &Texts<'_>, groups: &mut Vec<Group>) {
+fn attempts(connection: u32, lines: &[&Line], syns: &mut Vec<Syn>, names: &Names<'_>, groups: &mut Vec<Group>) {
     find_syns(lines, syns);
     let starts: Vec<i64> = syns.iter().filter(|syn| syn.is_start).map(|syn| syn.time).collect();
     // Of lines that say the same of one SYN, the first is the new one.
@@ -219,7 +182,7 @@ fn attempts(connection: u32, lines: &[&Line], syns: &mut Vec<Syn>, texts: &Texts
         let is_new = line.said & said::SYN != 0
             && new.iter().position(|time| *time == line.time).map(|at| new.swap_remove(at)).is_some();
         if let Some(group) = groups.get_mut(at) {
-            group.add(line, is_new, texts);
+            group.add(line, is_new, names);
         }
     }
 }

@@ -1,0 +1,162 @@
+//! The lines that lookups are made of, with texts as numbers.
+
+use polars::frame::DataFrame;
+use polars::prelude::PlIndexSet;
+use polars_arrow::array::StaticArray as _;
+
+use super::super::columns::Chunk;
+use super::super::texts::{Known, Number, Texts};
+
+/// The columns of flows that are read.
+pub(in super::super) const COLUMNS: [&str; 17] = [
+    "time_ns",
+    "client",
+    "client_namespace",
+    "client_ip",
+    "client_port",
+    "server",
+    "server_ip",
+    "server_port",
+    "l4_protocol",
+    "dns_query",
+    "dns_qtype",
+    "dns_rcode",
+    "dns_has_answer",
+    "l7_protocol",
+    "l7_type",
+    "flow_type",
+    "verdict",
+];
+
+/// A line, its texts as numbers in [`Lines::texts`].
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub time: i64,
+    /// Place in [`Lines::keys`].
+    pub key: u32,
+    pub client: Option<Number>,
+    pub client_namespace: Option<Number>,
+    pub server: Option<Number>,
+    pub server_ip: Option<Number>,
+    pub l4_protocol: Option<Number>,
+    pub server_port: Option<u32>,
+    pub rcode: Option<u32>,
+    pub has_answer: bool,
+    pub is_request: bool,
+    pub is_dropped: bool,
+}
+
+/// What a question and the answer to it have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub client_ip: Option<Number>,
+    pub client_port: Option<u32>,
+    /// In lower case, without a dot at its end.
+    pub name: Option<Number>,
+    pub qtype: Option<Number>,
+}
+
+/// All lines of some flows.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    pub(super) rows: Vec<Line>,
+    pub(super) keys: PlIndexSet<Key>,
+    pub(super) texts: Texts,
+}
+
+impl Lines {
+    /// The lines of flows; `None` when they are not such as Hubble writes.
+    pub(in super::super) fn of(flows: &DataFrame) -> Option<Self> {
+        let mut lines = Self::default();
+        for chunk in Chunk::all(flows) {
+            lines.chunk(chunk)?;
+        }
+        lines.rows.shrink_to_fit();
+        Some(lines)
+    }
+
+    /// The lines of others behind these; `None` when there are too many.
+    pub(in super::super) fn join(mut self, others: Self) -> Option<Self> {
+        if self.rows.is_empty() {
+            return Some(others);
+        }
+        let texts = self.texts.join(others.texts);
+        let mut keys = Vec::with_capacity(others.keys.len());
+        for key in others.keys {
+            let key = Key {
+                client_ip: texts.of(key.client_ip),
+                client_port: key.client_port,
+                name: texts.of(key.name),
+                qtype: texts.of(key.qtype),
+            };
+            keys.push(u32::try_from(self.keys.insert_full(key).0).ok()?);
+        }
+        for line in others.rows {
+            self.rows.push(Line {
+                key: *keys.get(line.key as usize)?,
+                client: texts.of(line.client),
+                client_namespace: texts.of(line.client_namespace),
+                server: texts.of(line.server),
+                server_ip: texts.of(line.server_ip),
+                l4_protocol: texts.of(line.l4_protocol),
+                ..line
+            });
+        }
+        self.is_small().then_some(self)
+    }
+
+    /// Whether 32 bits number everything.
+    fn is_small(&self) -> bool {
+        self.rows.len() < u32::MAX as usize && self.texts.is_small()
+    }
+
+    fn chunk(&mut self, chunk: Chunk<'_>) -> Option<()> {
+        let Self { rows, keys, texts } = self;
+        let (l7_protocol, l7_type, flow_type) =
+            (chunk.texts("l7_protocol")?, chunk.texts("l7_type")?, chunk.texts("flow_type")?);
+        let time = chunk.numbers("time_ns")?;
+        let (client_port, server_port) = (chunk.numbers("client_port")?, chunk.numbers("server_port")?);
+        let (rcode, has_answer) = (chunk.numbers("dns_rcode")?, chunk.flags("dns_has_answer")?);
+        let (verdict, query) = (chunk.texts("verdict")?, chunk.texts("dns_query")?);
+        let columns = ["client_ip", "client", "client_namespace", "server", "server_ip", "l4_protocol", "dns_qtype"];
+        let mut arrays = Vec::with_capacity(columns.len());
+        for name in columns {
+            arrays.push(chunk.texts(name)?);
+        }
+        let mut known = columns.map(|_| Known::default());
+        let mut names = Known::default();
+        for row in 0..time.len() {
+            if l7_protocol.get(row) != Some("dns") || flow_type.get(row) == Some("SOCK") {
+                continue;
+            }
+            let is_request = match l7_type.get(row) {
+                Some("REQUEST") => true,
+                Some("RESPONSE") => false,
+                _ => continue,
+            };
+            let mut numbers = [None; 7];
+            for ((number, array), known) in numbers.iter_mut().zip(&arrays).zip(&mut known) {
+                *number = known.get(array, row, &mut |text| texts.number(text));
+            }
+            let [client_ip, client, client_namespace, server, server_ip, l4_protocol, qtype] = numbers;
+            let name =
+                names.get(query, row, &mut |name| texts.number(&name.strip_suffix('.').unwrap_or(name).to_lowercase()));
+            let key = Key { client_ip, client_port: client_port.get(row), name, qtype };
+            rows.push(Line {
+                time: time.get(row)?,
+                key: u32::try_from(keys.insert_full(key).0).ok()?,
+                client,
+                client_namespace,
+                server,
+                server_ip,
+                l4_protocol,
+                server_port: server_port.get(row),
+                rcode: rcode.get(row),
+                has_answer: has_answer.get(row) == Some(true),
+                is_request,
+                is_dropped: verdict.get(row) == Some("DROPPED"),
+            });
+        }
+        self.is_small().then_some(())
+    }
+}
