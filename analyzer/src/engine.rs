@@ -4,7 +4,9 @@
 //! become views into their dictionary. Tables that most questions rest on are made by hand ([`by_hand`]).
 
 pub(crate) mod by_hand;
+mod packed;
 mod parts;
+mod texts;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -22,9 +24,11 @@ use polars::sql::SQLContext;
 use sqlparser::ast::{Query, With};
 
 use lookback_flow::guard::guarded;
-use lookback_question::bind::{EVENTS, mentioned};
+use lookback_question::bind::{EVENTS, columns_read, mentioned};
 
+use packed::Packed;
 pub(crate) use parts::{Gathered, Part, Steps};
+use texts::Columns;
 
 /// The table that all derived ones are made from.
 const FLOWS: &str = "flows";
@@ -35,6 +39,10 @@ pub(crate) struct Engine {
     context: SQLContext,
     /// What the context has registered, to put back what a nested WITH hides for a while.
     tables: HashMap<String, LazyFrame>,
+    /// Tables that wait for a statement that reads them.
+    packed: HashMap<String, Packed>,
+    /// Of the packed tables.
+    texts: Columns,
     /// Why there is no table of a name.
     failed: HashMap<String, String>,
 }
@@ -58,22 +66,41 @@ impl Engine {
 
     /// Runs a statement.
     pub(crate) fn run(&mut self, statement: &Query) -> Result<RecordBatch> {
-        batch(&self.frame(statement)?)
+        let unpacked = self.unpack(statement)?;
+        let answer = self.frame(statement).and_then(|answer| batch(&answer));
+        unpacked.iter().for_each(|name| _ = self.register(name, None));
+        answer
     }
 
     /// Makes a table of a query, which later ones may name. Where the query is of a single table, whose rows are `apart` when they
     /// differ in these columns, it is asked of pieces of at most some rows, as far as there are such.
     pub(crate) fn hold(&mut self, name: &str, query: &Query, apart: &[String], piece_rows: usize) -> Result<()> {
+        let unpacked = self.unpack(query)?;
         let table = match self.pieces(query, apart, piece_rows)? {
-            Some(pieces) => self.of_pieces(query, &pieces)?,
-            None => self.guarded(|engine| engine.table(name, query))?,
+            Some(pieces) => self.of_pieces(query, &pieces),
+            None => self.guarded(|engine| engine.table(name, query)),
         };
-        self.register(name, Some(table.lazy()));
+        unpacked.iter().for_each(|name| _ = self.register(name, None));
+        self.register(name, Some(table?.lazy()));
         Ok(())
+    }
+
+    /// Unpacks the tables that a statement reads, as far as it reads them, and gives their names.
+    fn unpack(&mut self, statement: &Query) -> Result<Vec<String>> {
+        let mut names: Vec<String> = mentioned(statement).into_iter().collect();
+        names.retain(|name| self.packed.contains_key(name));
+        for name in &names {
+            let Some(packed) = self.packed.get(name) else { continue };
+            let columns = columns_read(statement, name);
+            let table = guarded(|| packed.frame(&self.texts, columns.as_ref())).map_err(|_| broke())??;
+            self.register(name, Some(table.lazy()));
+        }
+        Ok(names)
     }
 
     /// Forgets a table.
     pub(crate) fn drop(&mut self, name: &str) {
+        self.packed.remove(name);
         self.register(name, None);
     }
 

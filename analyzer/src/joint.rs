@@ -34,15 +34,17 @@ pub(crate) fn answer(
     go_on: &(dyn Fn() -> Result<()> + Sync),
     take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
 ) -> Result<()> {
-    in_pieces(askings, found, options, catalogue, go_on, PIECE_ROWS, take)
+    in_pieces(askings, found, options, catalogue, go_on, &Table::ALL, PIECE_ROWS, take)
 }
 
+#[expect(clippy::too_many_arguments, reason = "the last but one are another's only in tests")]
 fn in_pieces(
     askings: &[Asking<'_>],
     found: &Found,
     options: &mut Options,
     catalogue: &Catalogue,
     go_on: &(dyn Fn() -> Result<()> + Sync),
+    by_hand: &[Table],
     piece_rows: usize,
     take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
 ) -> Result<()> {
@@ -68,7 +70,7 @@ fn in_pieces(
     };
     let mut source = Source::open(found, &request, options)?;
     let (schema, extent) = (source.schema(), source.extent());
-    let mut by_hand = Table::ALL.to_vec();
+    let mut by_hand = by_hand.to_vec();
     let (mut tables, plans, evidence) = loop {
         let mut steps = Steps::default();
         let planned = |asking: &Asking<'_>| {
@@ -83,10 +85,8 @@ fn in_pieces(
             go_on()?;
             Part::of(&schema, batches, &steps)
         };
-        let evidence = source.parts(options, !steps.by_hand.is_empty(), &of_part, &mut |part| {
-            gathered.add(part);
-            Ok(())
-        })?;
+        let keep_logs = !steps.by_hand.is_empty();
+        let evidence = source.parts(options, keep_logs, &of_part, &mut |part| gathered.add(part))?;
         match gathered.engine()? {
             Ok(engine) => {
                 let all: Vec<&Plan> = plans.iter().flatten().map(|(plan, _)| plan).collect();
@@ -276,8 +276,8 @@ mod tests {
         lines
     }
 
-    /// The rows of a table, made in pieces of so many rows, as lines in the order of their texts.
-    fn rows(table: &str, log: &str, piece_rows: usize) -> (usize, Vec<String>) {
+    /// The rows of a table, made by hand or in pieces of so many rows, as lines in the order of their texts.
+    fn rows(table: &str, log: &str, by_hand: &[Table], piece_rows: usize) -> (usize, Vec<String>) {
         let (sql, scope) = (format!("SELECT * FROM {table}"), scope());
         let catalogue = Catalogue::load(&[]).unwrap();
         let mut found_rows = (0, Vec::new());
@@ -287,7 +287,7 @@ mod tests {
             Ok(())
         };
         let (asked, mut options) = ([asking(&sql, &scope)], Options::default());
-        in_pieces(&asked, &found(log), &mut options, &catalogue, &|| Ok(()), piece_rows, &mut take).unwrap();
+        in_pieces(&asked, &found(log), &mut options, &catalogue, &|| Ok(()), by_hand, piece_rows, &mut take).unwrap();
         found_rows
     }
 
@@ -343,7 +343,7 @@ mod tests {
                     for batch in &batches {
                         for start in (0..batch.num_rows()).step_by(part_rows) {
                             let rows = part_rows.min(batch.num_rows() - start);
-                            gathered.add(Part::of(&schema, &[batch.slice(start, rows)], &steps).unwrap());
+                            gathered.add(Part::of(&schema, &[batch.slice(start, rows)], &steps).unwrap()).unwrap();
                         }
                     }
                     let engine = gathered.engine().unwrap().ok().unwrap();
@@ -370,11 +370,11 @@ mod tests {
         for table in tables {
             let mut total = 0;
             for log in LOGS {
-                let (count, whole) = rows(table, log, usize::MAX);
+                let (count, whole) = rows(table, log, &Table::ALL, usize::MAX);
                 total += count;
                 for piece_rows in [1, 3, 10] {
                     assert_eq!(
-                        rows(table, log, piece_rows),
+                        rows(table, log, &[], piece_rows),
                         (count, whole.clone()),
                         "{table} of {log} by {piece_rows}"
                     );

@@ -11,8 +11,8 @@ use std::ops::ControlFlow;
 use lookback_flow::columns::{COLUMNS, ColumnId};
 use lookback_flow::segment::Needle;
 use sqlparser::ast::{
-    Expr, ObjectName, Query, Select, SelectItem, Statement, TableFactor, UnaryOperator, Value, ValueWithSpan, Visit,
-    Visitor, visit_expressions_mut, visit_relations,
+    Expr, ObjectName, Query, Select, SelectItem, SetExpr, Statement, TableFactor, TableWithJoins, UnaryOperator, Value,
+    ValueWithSpan, Visit, Visitor, visit_expressions_mut, visit_relations,
 };
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
@@ -307,6 +307,45 @@ pub fn mentioned(query: &Query) -> BTreeSet<String> {
         ControlFlow::<()>::Continue(())
     });
     names
+}
+
+/// Words of a query, among them the columns that it may read of a table; `None` when it reads all.
+#[must_use]
+pub fn columns_read(query: &Query, table: &str) -> Option<BTreeSet<String>> {
+    struct All<'a>(&'a str);
+    impl All<'_> {
+        fn is_read(&self, body: &SetExpr) -> bool {
+            match body {
+                SetExpr::Select(select) => {
+                    let is_wildcard =
+                        |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+                    let is_of_it = |factor: &TableFactor| matches!(factor, TableFactor::Table { name, .. } if name.to_string() == self.0);
+                    let is_from_it = |from: &TableWithJoins| {
+                        is_of_it(&from.relation) || from.joins.iter().any(|join| is_of_it(&join.relation))
+                    };
+                    select.projection.iter().any(is_wildcard) && select.from.iter().any(is_from_it)
+                }
+                SetExpr::SetOperation { left, right, .. } => self.is_read(left) || self.is_read(right),
+                // Queries within are visited for themselves.
+                _ => false,
+            }
+        }
+    }
+    impl Visitor for All<'_> {
+        type Break = ();
+
+        fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+            if self.is_read(&query.body) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+    if query.visit(&mut All(table)).is_break() {
+        return None;
+    }
+    let text = query.to_string();
+    let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').filter(|word| !word.is_empty());
+    let words: BTreeSet<String> = words.map(str::to_owned).collect();
+    // A NATURAL JOIN compares columns without naming them.
+    (!words.contains("NATURAL")).then_some(words)
 }
 
 /// Tables that a query reads, without those that it defines itself.

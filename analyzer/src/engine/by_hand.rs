@@ -11,7 +11,6 @@ mod connections;
 mod groups;
 mod lookups;
 mod requests;
-mod texts;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -21,6 +20,9 @@ use lookback_question::catalogue::Catalogue;
 use polars::frame::DataFrame;
 use polars::prelude::{LazyFrame, PolarsResult, col};
 use sqlparser::ast::Query;
+
+use super::packed::Packed;
+use super::texts::{Renumbered, Texts};
 
 /// A table that is made by hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,20 +85,23 @@ impl Table {
     }
 
     /// The lines of these flows that it is made of; `None` where the SQL has to be asked.
-    pub(super) fn lines(self, flows: LazyFrame) -> PolarsResult<Option<Lines>> {
+    pub(super) fn lines(self, flows: LazyFrame, texts: &mut Texts) -> PolarsResult<Option<Lines>> {
         let columns: Vec<_> = self.columns().iter().map(|name| col(*name)).collect();
         let mut flows = flows.select(columns).collect()?;
         flows.align_chunks_par();
         Ok(match self {
-            Self::Connections => connections::Lines::of(&flows).map(Lines::Connections),
-            Self::Requests => requests::Lines::of(&flows).map(Lines::Requests),
-            Self::Lookups => lookups::Lines::of(&flows).map(Lines::Lookups),
+            Self::Connections => connections::Lines::of(&flows, texts).map(Lines::Connections),
+            Self::Requests => requests::Lines::of(&flows, texts).map(Lines::Requests),
+            Self::Lookups => lookups::Lines::of(&flows, texts).map(Lines::Lookups),
         })
     }
 
     /// The table of these flows; `None` where the SQL has to be asked.
     pub(super) fn of_flows(self, flows: LazyFrame) -> PolarsResult<Option<DataFrame>> {
-        self.lines(flows)?.map(Lines::table).transpose()
+        let mut texts = Texts::default();
+        let Some(lines) = self.lines(flows, &mut texts)? else { return Ok(None) };
+        let table = lines.table(&mut texts);
+        table.frame(&texts.columns(), None).map(Some)
     }
 }
 
@@ -109,21 +114,21 @@ pub(crate) enum Lines {
 }
 
 impl Lines {
-    /// These and those behind them; `None` where the SQL has to be asked.
-    pub(super) fn join(self, others: Self) -> Option<Self> {
+    /// These and those behind them, whose texts have become others; `None` where the SQL has to be asked.
+    pub(super) fn join(self, others: Self, texts: &Renumbered) -> Option<Self> {
         match (self, others) {
-            (Self::Connections(own), Self::Connections(others)) => own.join(others).map(Self::Connections),
-            (Self::Requests(own), Self::Requests(others)) => own.join(others).map(Self::Requests),
-            (Self::Lookups(own), Self::Lookups(others)) => own.join(others).map(Self::Lookups),
+            (Self::Connections(own), Self::Connections(others)) => own.join(others, texts).map(Self::Connections),
+            (Self::Requests(own), Self::Requests(others)) => own.join(others, texts).map(Self::Requests),
+            (Self::Lookups(own), Self::Lookups(others)) => own.join(others, texts).map(Self::Lookups),
             _ => None,
         }
     }
 
-    pub(super) fn table(self) -> PolarsResult<DataFrame> {
+    pub(super) fn table(self, texts: &mut Texts) -> Packed {
         match self {
-            Self::Connections(lines) => connections::table(lines),
-            Self::Requests(lines) => requests::table(lines),
-            Self::Lookups(lines) => lookups::table(lines),
+            Self::Connections(lines) => connections::table(lines, texts),
+            Self::Requests(lines) => requests::table(lines, texts),
+            Self::Lookups(lines) => lookups::table(lines, texts),
         }
     }
 }
@@ -171,8 +176,13 @@ mod tests {
         with.cte_tables.push(unused);
         let expected = sorted(&engine.evaluate(&sql).unwrap());
         let found = table.of_flows(flows.lazy()).unwrap().unwrap();
-        let in_parts = parts.map(|part| table.lines(part.lazy()).unwrap().unwrap());
-        let in_parts = in_parts.into_iter().try_fold(table.nothing(), Lines::join).unwrap().table().unwrap();
+        let (mut all, mut lines) = (Texts::default(), table.nothing());
+        for part in parts {
+            let mut texts = Texts::default();
+            let own = table.lines(part.lazy(), &mut texts).unwrap().unwrap();
+            lines = lines.join(own, &all.join(texts)).unwrap();
+        }
+        let in_parts = lines.table(&mut all).frame(&all.columns(), None).unwrap();
         for found in [sorted(&found), sorted(&in_parts)] {
             prop_assert_eq!(found.schema(), expected.schema());
             let is_alike = |row: &usize| found.slice(*row as i64, 1).equals_missing(&expected.slice(*row as i64, 1));

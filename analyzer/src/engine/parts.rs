@@ -1,16 +1,16 @@
 //! Steps of questions, asked of parts of the events, and what comes of all parts.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use lookback_flow::guard::guarded;
 use lookback_question::split::Step;
-use polars::frame::DataFrame;
-use polars::prelude::IntoLazy as _;
 use sqlparser::ast::Query;
 
 use super::by_hand::{Lines, Table};
-use super::{Engine, FLOWS, broke, compact};
+use super::packed::Packed;
+use super::texts::Texts;
+use super::{Engine, FLOWS, broke};
 
 /// What is asked of each part of the events.
 #[derive(Default)]
@@ -25,9 +25,10 @@ pub(crate) struct Steps {
 /// What came of a part.
 pub(crate) struct Part {
     /// In the order of the steps; why one could not be taken concerns who asked for it.
-    tables: Vec<Result<DataFrame>>,
+    tables: Vec<Result<Packed>>,
     /// In the order of what is made by hand; `None` where that has to be asked for in SQL.
     lines: Vec<Option<Lines>>,
+    texts: Texts,
 }
 
 impl Part {
@@ -39,13 +40,16 @@ impl Part {
             let table = engine.context.execute(&query.to_string())?;
             engine.register(name, Some(table));
         }
-        let tables = steps.asked.iter().map(|(_, query)| Ok(compact(&engine.frame(query)?)?)).collect();
-        let lines_of = |table: &Table| match engine.tables.get(FLOWS) {
-            Some(flows) => Ok(guarded(|| table.lines(flows.clone())).map_err(|_| broke())??),
-            None => Ok(None),
-        };
-        let lines = steps.by_hand.iter().map(lines_of).collect::<Result<_>>()?;
-        Ok(Self { tables, lines })
+        let mut texts = Texts::default();
+        let tables = steps.asked.iter().map(|(_, query)| Ok(Packed::of(&engine.frame(query)?, &mut texts))).collect();
+        let mut lines = Vec::with_capacity(steps.by_hand.len());
+        for table in &steps.by_hand {
+            lines.push(match engine.tables.get(FLOWS) {
+                Some(flows) => guarded(|| table.lines(flows.clone(), &mut texts)).map_err(|_| broke())??,
+                None => None,
+            });
+        }
+        Ok(Self { tables, lines, texts })
     }
 }
 
@@ -53,53 +57,69 @@ impl Part {
 pub(crate) struct Gathered<'a> {
     steps: &'a Steps,
     /// Of each step, once there is a part.
-    tables: Vec<Result<Option<DataFrame>>>,
+    tables: Vec<Result<Option<Packed>>>,
     /// In the order of what is made by hand; `None` when that cannot be.
     lines: Vec<Option<Lines>>,
+    texts: Texts,
 }
 
 impl<'a> Gathered<'a> {
     pub(crate) fn new(steps: &'a Steps) -> Self {
         let tables = steps.asked.iter().map(|_| Ok(None)).collect();
-        Self { steps, tables, lines: steps.by_hand.iter().map(|table| Some(table.nothing())).collect() }
+        let lines = steps.by_hand.iter().map(|table| Some(table.nothing())).collect();
+        Self { steps, tables, lines, texts: Texts::default() }
     }
 
     /// Takes what came of the next part.
-    pub(crate) fn add(&mut self, part: Part) {
+    pub(crate) fn add(&mut self, part: Part) -> Result<()> {
+        let texts = self.texts.join(part.texts);
+        if !self.texts.is_small() {
+            bail!(
+                "there are more than four thousand million different texts; narrow the window by --since and --until"
+            );
+        }
         for (whole, own) in self.tables.iter_mut().zip(part.tables) {
             let added = match (&mut *whole, own) {
                 (Err(_), _) => continue,
-                (Ok(Some(rows)), Ok(own)) => rows.vstack_mut_owned(own).map(|_| ()).map_err(Into::into),
-                (Ok(rows), own) => own.map(|own| *rows = Some(own)),
+                (Ok(Some(rows)), Ok(own)) => rows.join(own, &texts).map_err(Into::into),
+                (Ok(rows), Ok(own)) => {
+                    let mut first = own.none();
+                    let joined = first.join(own, &texts);
+                    *rows = Some(first);
+                    joined.map_err(Into::into)
+                }
+                (Ok(_), Err(why)) => Err(why),
             };
             if let Err(why) = added {
                 *whole = Err(why);
             }
         }
         for (all, own) in self.lines.iter_mut().zip(part.lines) {
-            *all = all.take().zip(own).and_then(|(all, own)| all.join(own));
+            *all = all.take().zip(own).and_then(|(all, own)| all.join(own, &texts));
         }
+        Ok(())
     }
 
     /// An engine with the tables of all steps, or what of it cannot be made by hand.
-    pub(crate) fn engine(self) -> Result<Result<Engine, Vec<Table>>> {
+    pub(crate) fn engine(mut self) -> Result<Result<Engine, Vec<Table>>> {
         let made = || self.steps.by_hand.iter().copied();
-        let odd: Vec<Table> =
-            made().zip(&self.lines).filter(|(_, lines)| lines.is_none()).map(|(table, _)| table).collect();
+        let is_odd = |(_, lines): &(Table, &Option<Lines>)| lines.is_none();
+        let odd: Vec<Table> = made().zip(&self.lines).filter(is_odd).map(|(table, _)| table).collect();
         if !odd.is_empty() {
             return Ok(Err(odd));
         }
         let mut engine = Engine::default();
-        for (table, lines) in made().zip(self.lines.into_iter().flatten()) {
-            let made = guarded(|| lines.table()).map_err(|_| broke())??;
-            engine.register(table.name(), Some(made.lazy()));
+        for (table, lines) in self.steps.by_hand.iter().zip(self.lines.into_iter().flatten()) {
+            let made = guarded(|| lines.table(&mut self.texts)).map_err(|_| broke())?;
+            engine.packed.insert(table.name().to_owned(), made);
         }
         for ((name, _), table) in self.steps.asked.iter().zip(self.tables) {
             match table {
-                Ok(table) => _ = engine.register(name, table.map(DataFrame::lazy)),
+                Ok(table) => engine.packed.extend(table.map(|table| (name.clone(), table))),
                 Err(why) => _ = engine.failed.insert(name.clone(), format!("{why:#}")),
             }
         }
+        engine.texts = self.texts.columns();
         Ok(Ok(engine))
     }
 }

@@ -3,67 +3,61 @@
 mod groups;
 mod lines;
 
-use polars::frame::DataFrame;
-use polars::prelude::{
-    ChunkTake as _, IdxCa, Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, PolarsResult,
-    StringChunked, UInt32Chunked,
-};
+use polars::prelude::{Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, UInt32Chunked};
 
-use super::texts::Number;
+use super::super::packed::{Packed, Values};
+use super::super::texts::{Number, Texts};
 use groups::Group;
 pub(super) use lines::{COLUMNS, Lines};
 
 /// The connections that lines are of.
-pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
-    let groups = groups::of(&lines);
+pub(super) fn table(mut lines: Lines, texts: &mut Texts) -> Packed {
+    let groups = groups::of(&lines, texts);
     // The rest is in the groups.
     lines.rows = Vec::new();
-    let texts = lines.texts.columns();
-    let named = |name: &str, number: &dyn Fn(&Group) -> Option<Number>| texts.column(name, groups.iter().map(number));
-    let of = |group: &Group| lines.connections.get(group.connection as usize);
-    let ids = StringChunked::from_iter_values("".into(), lines.ids.iter().map(|id| &**id));
-    let id = ids.take(&IdxCa::from_iter_values("".into(), groups.iter().map(|group| group.connection)))?;
-    let word = |name: &str, word: &dyn Fn(&Group) -> Option<&'static str>| {
-        StringChunked::from_iter_options(name.into(), groups.iter().map(word)).into_column()
+    let of = |group: &Group| lines.connections.get_index(group.connection as usize);
+    let tcp = texts.number("TCP");
+    let is_tcp = |group: &Group| of(group).is_some_and(|(_, connection)| connection.protocol == tcp);
+    let states = groups.iter().map(|group| Some(texts.number(group.state(is_tcp(group))?))).collect();
+    let resets = groups.iter().map(|group| Some(texts.number(group.reset()?.0))).collect();
+    let text = |number: &dyn Fn(&Group) -> Option<Number>| Values::Texts(groups.iter().map(number).collect());
+    let count = |count: &dyn Fn(&Group) -> Option<i32>| {
+        Values::Others(Int32Chunked::from_iter_options("".into(), groups.iter().map(count)).into_column())
     };
-    let count = |name: &str, count: &dyn Fn(&Group) -> Option<i32>| {
-        Int32Chunked::from_iter_options(name.into(), groups.iter().map(count)).into_column()
+    let time = |time: &dyn Fn(&Group) -> Option<i64>| {
+        Values::Others(Int64Chunked::from_iter_options("".into(), groups.iter().map(time)).into_column())
     };
-    let time = |name: &str, time: &dyn Fn(&Group) -> Option<i64>| {
-        Int64Chunked::from_iter_options(name.into(), groups.iter().map(time)).into_column()
+    let port = |port: &dyn Fn(&Group) -> Option<u32>| {
+        Values::Others(UInt32Chunked::from_iter_options("".into(), groups.iter().map(port)).into_column())
     };
-    let port = |name: &str, port: &dyn Fn(&Group) -> Option<u32>| {
-        UInt32Chunked::from_iter_options(name.into(), groups.iter().map(port)).into_column()
-    };
-    let is_tcp = |group: &Group| of(group).is_some_and(|connection| lines.texts.get(connection.protocol) == "TCP");
-    DataFrame::new(
+    Packed::new(
         groups.len(),
         vec![
-            id.with_name("connection_id".into()).into_column(),
-            count("attempt", &|group| Some(group.attempt)),
-            named("l4_protocol", &|group| Some(of(group)?.protocol))?,
-            named("client", &|group| group.client)?,
-            named("client_namespace", &|group| group.client_namespace)?,
-            named("client_ip", &|group| Some(of(group)?.client_ip))?,
-            port("client_port", &|group| of(group)?.client_port),
-            named("server", &|group| group.server)?,
-            named("server_namespace", &|group| group.server_namespace)?,
-            named("server_ip", &|group| Some(of(group)?.server_ip))?,
-            port("server_port", &|group| of(group)?.server_port),
-            time("first_ns", &|group| Some(group.first_ns)),
-            time("last_ns", &|group| Some(group.last_ns)),
-            port("lines", &|group| Some(group.lines)),
-            count("syns", &|group| is_tcp(group).then_some(group.syns)),
-            time("syn_ns", &|group| group.syn_ns),
-            time("last_syn_ns", &|group| group.last_syn_ns),
-            time("answer_ns", &|group| group.answer_ns.filter(|_| is_tcp(group))),
-            time("last_reply_ns", &|group| group.last_reply_ns),
-            word("state", &|group| group.state(is_tcp(group))),
-            word("reset_by", &|group| group.reset().map(|(by, _)| by)),
-            time("reset_ns", &|group| group.reset().map(|(_, at)| at)),
-            time("fin_ns", &|group| group.fin_ns),
-            time("drop_ns", &|group| group.drop_ns),
-            count("audited", &|group| Some(group.audited.into())),
+            ("connection_id", text(&|group| Some(*of(group)?.0))),
+            ("attempt", count(&|group| Some(group.attempt))),
+            ("l4_protocol", text(&|group| Some(of(group)?.1.protocol))),
+            ("client", text(&|group| group.client)),
+            ("client_namespace", text(&|group| group.client_namespace)),
+            ("client_ip", text(&|group| Some(of(group)?.1.client_ip))),
+            ("client_port", port(&|group| of(group)?.1.client_port)),
+            ("server", text(&|group| group.server)),
+            ("server_namespace", text(&|group| group.server_namespace)),
+            ("server_ip", text(&|group| Some(of(group)?.1.server_ip))),
+            ("server_port", port(&|group| of(group)?.1.server_port)),
+            ("first_ns", time(&|group| Some(group.first_ns))),
+            ("last_ns", time(&|group| Some(group.last_ns))),
+            ("lines", port(&|group| Some(group.lines))),
+            ("syns", count(&|group| is_tcp(group).then_some(group.syns))),
+            ("syn_ns", time(&|group| group.syn_ns)),
+            ("last_syn_ns", time(&|group| group.last_syn_ns)),
+            ("answer_ns", time(&|group| group.answer_ns.filter(|_| is_tcp(group)))),
+            ("last_reply_ns", time(&|group| group.last_reply_ns)),
+            ("state", Values::Texts(states)),
+            ("reset_by", Values::Texts(resets)),
+            ("reset_ns", time(&|group| group.reset().map(|(_, at)| at))),
+            ("fin_ns", time(&|group| group.fin_ns)),
+            ("drop_ns", time(&|group| group.drop_ns)),
+            ("audited", count(&|group| Some(group.audited.into()))),
         ],
     )
 }
@@ -72,6 +66,7 @@ pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
+    use polars::frame::DataFrame;
     use polars::prelude::{Column, IntoLazy as _, NamedFrom as _, PlSmallStr, Series};
     use proptest::prelude::*;
 

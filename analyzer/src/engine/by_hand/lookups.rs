@@ -4,59 +4,56 @@ mod found;
 mod lines;
 mod superseded;
 
-use polars::frame::DataFrame;
-use polars::prelude::{
-    Column, Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, PolarsResult, StringChunked,
-    UInt32Chunked,
-};
+use polars::prelude::{Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, UInt32Chunked};
 
-use super::texts::Number;
+use super::super::packed::{Packed, Values};
+use super::super::texts::{Number, Texts};
 use found::Lookup;
 pub(super) use lines::{COLUMNS, Lines};
 
 /// The lookups that lines are of.
-pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
-    let lookups = found::of(&lines);
+pub(super) fn table(mut lines: Lines, texts: &mut Texts) -> Packed {
+    let lookups = found::of(&lines, texts);
     // The rest is in the lookups.
     lines.rows = Vec::new();
-    let superseded = superseded::of(&lookups, &lines);
-    let texts = lines.texts.columns();
-    let text = |name: &str, number: &dyn Fn(&Lookup) -> Option<Number>| texts.column(name, lookups.iter().map(number));
-    let time = |name: &str, time: &dyn Fn(&Lookup) -> Option<i64>| -> Column {
-        Int64Chunked::from_iter_options(name.into(), lookups.iter().map(time)).into_column()
-    };
-    let small = |name: &str, number: &dyn Fn(&Lookup) -> Option<u32>| -> Column {
-        UInt32Chunked::from_iter_options(name.into(), lookups.iter().map(number)).into_column()
-    };
-    let count = |name: &str, count: &dyn Fn(&Lookup) -> i32| -> Column {
-        Int32Chunked::from_iter_values(name.into(), lookups.iter().map(count)).into_column()
-    };
+    let superseded = superseded::of(&lookups, &lines, texts);
     let key = |lookup: &Lookup| lines.keys.get_index(lookup.key as usize);
-    let outcomes: Vec<_> = lookups.iter().map(Lookup::outcome).collect();
-    let is_superseded =
-        |lookup: &Lookup| superseded.contains(&(lookup.asker(&lines), key(lookup).and_then(|key| key.name)));
-    DataFrame::new(
+    let is_superseded = |lookup: &Lookup| {
+        lookup.is_missing() && superseded.contains(&(lookup.asker(&lines), key(lookup).and_then(|key| key.name)))
+    };
+    let outcomes = lookups.iter().map(|lookup| Some(texts.number(&lookup.outcome()))).collect();
+    let text = |number: &dyn Fn(&Lookup) -> Option<Number>| Values::Texts(lookups.iter().map(number).collect());
+    let time = |time: &dyn Fn(&Lookup) -> Option<i64>| {
+        Values::Others(Int64Chunked::from_iter_options("".into(), lookups.iter().map(time)).into_column())
+    };
+    let small = |number: &dyn Fn(&Lookup) -> Option<u32>| {
+        Values::Others(UInt32Chunked::from_iter_options("".into(), lookups.iter().map(number)).into_column())
+    };
+    let count = |count: &dyn Fn(&Lookup) -> i32| {
+        Values::Others(Int32Chunked::from_iter_values("".into(), lookups.iter().map(count)).into_column())
+    };
+    Packed::new(
         lookups.len(),
         vec![
-            time("time_ns", &|lookup| Some(lookup.time_ns)),
-            time("last_ns", &|lookup| Some(lookup.last_ns)),
-            time("request_ns", &|lookup| lookup.request_ns),
-            time("response_ns", &|lookup| lookup.response_ns),
-            time("latency_ns", &|lookup| Some(lookup.response_ns?.wrapping_sub(lookup.request_ns?))),
-            count("questions", &|lookup| lookup.questions),
-            text("client", &|lookup| lookup.client)?,
-            text("client_namespace", &|lookup| lookup.client_namespace)?,
-            text("client_ip", &|lookup| key(lookup)?.client_ip)?,
-            small("client_port", &|lookup| key(lookup)?.client_port),
-            text("server", &|lookup| lookup.server)?,
-            text("server_ip", &|lookup| lookup.server_ip)?,
-            small("server_port", &|lookup| lookup.server_port),
-            text("l4_protocol", &|lookup| lookup.l4_protocol)?,
-            text("name", &|lookup| key(lookup)?.name)?,
-            text("qtype", &|lookup| key(lookup)?.qtype)?,
-            small("rcode", &|lookup| lookup.rcode),
-            StringChunked::from_iter_values("outcome".into(), outcomes.iter().map(AsRef::as_ref)).into_column(),
-            count("superseded", &|lookup| i32::from(lookup.is_missing() && is_superseded(lookup))),
+            ("time_ns", time(&|lookup| Some(lookup.time_ns))),
+            ("last_ns", time(&|lookup| Some(lookup.last_ns))),
+            ("request_ns", time(&|lookup| lookup.request_ns)),
+            ("response_ns", time(&|lookup| lookup.response_ns)),
+            ("latency_ns", time(&|lookup| Some(lookup.response_ns?.wrapping_sub(lookup.request_ns?)))),
+            ("questions", count(&|lookup| lookup.questions)),
+            ("client", text(&|lookup| lookup.client)),
+            ("client_namespace", text(&|lookup| lookup.client_namespace)),
+            ("client_ip", text(&|lookup| key(lookup)?.client_ip)),
+            ("client_port", small(&|lookup| key(lookup)?.client_port)),
+            ("server", text(&|lookup| lookup.server)),
+            ("server_ip", text(&|lookup| lookup.server_ip)),
+            ("server_port", small(&|lookup| lookup.server_port)),
+            ("l4_protocol", text(&|lookup| lookup.l4_protocol)),
+            ("name", text(&|lookup| key(lookup)?.name)),
+            ("qtype", text(&|lookup| key(lookup)?.qtype)),
+            ("rcode", small(&|lookup| lookup.rcode)),
+            ("outcome", Values::Texts(outcomes)),
+            ("superseded", count(&|lookup| is_superseded(lookup).into())),
         ],
     )
 }
@@ -65,6 +62,7 @@ pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
+    use polars::frame::DataFrame;
     use polars::prelude::BooleanChunked;
     use proptest::prelude::*;
 

@@ -4,67 +4,62 @@ mod lines;
 mod once;
 mod pairs;
 
-use polars::frame::DataFrame;
 use polars::prelude::{
-    Column, Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, PolarsResult, UInt32Chunked,
-    UInt64Chunked,
+    Int32Chunked, Int64Chunked, IntoColumn as _, NewChunkedArray as _, UInt32Chunked, UInt64Chunked,
 };
 
-use super::texts::Number;
+use super::super::packed::{Packed, Values};
+use super::super::texts::{Number, Texts};
 pub(super) use lines::{COLUMNS, Lines};
 use lines::{Ends, Key};
 use pairs::Pair;
 
 /// The requests that lines are of.
-pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
-    let mut pairs = pairs::of(&mut lines);
+pub(super) fn table(mut lines: Lines, texts: &mut Texts) -> Packed {
+    let mut pairs = pairs::of(&mut lines, texts);
     // The rest is in the pairs.
     lines.rows = Vec::new();
-    let paths = pairs::paths(&mut lines.texts, &lines.keys);
-    once::keep(&mut pairs, &lines, &paths);
-    let texts = lines.texts.columns();
+    let paths = pairs::paths(texts, &lines.keys);
+    once::keep(&mut pairs, &lines, texts, &paths);
     let key = |pair: &Pair| lines.key(pair.key);
     let ends = |pair: &Pair| lines.ends(pair.ends);
-    let of_key = |name: &str, number: &dyn Fn(&Key) -> Option<Number>| {
-        texts.column(name, pairs.iter().map(|pair| number(key(pair)?)))
+    let text = |number: &dyn Fn(&Pair) -> Option<Number>| Values::Texts(pairs.iter().map(number).collect());
+    let of_key = |number: &dyn Fn(&Key) -> Option<Number>| text(&|pair| number(key(pair)?));
+    let of_ends = |number: &dyn Fn(&Ends) -> Option<Number>| text(&|pair| number(ends(pair)?));
+    let time = |time: &dyn Fn(&Pair) -> Option<i64>| {
+        Values::Others(Int64Chunked::from_iter_options("".into(), pairs.iter().map(time)).into_column())
     };
-    let of_ends = |name: &str, number: &dyn Fn(&Ends) -> Option<Number>| {
-        texts.column(name, pairs.iter().map(|pair| number(ends(pair)?)))
+    let small = |number: &dyn Fn(&Pair) -> Option<u32>| {
+        Values::Others(UInt32Chunked::from_iter_options("".into(), pairs.iter().map(number)).into_column())
     };
-    let time = |name: &str, time: &dyn Fn(&Pair) -> Option<i64>| -> Column {
-        Int64Chunked::from_iter_options(name.into(), pairs.iter().map(time)).into_column()
-    };
-    let small = |name: &str, number: &dyn Fn(&Pair) -> Option<u32>| -> Column {
-        UInt32Chunked::from_iter_options(name.into(), pairs.iter().map(number)).into_column()
-    };
-    let recorded = UInt64Chunked::from_iter_options("recorded_ns".into(), pairs.iter().map(|pair| pair.recorded_ns));
-    let denied = Int32Chunked::from_iter_values("denied".into(), pairs.iter().map(|pair| pair.denied.into()));
-    DataFrame::new(
+    let recorded = UInt64Chunked::from_iter_options("".into(), pairs.iter().map(|pair| pair.recorded_ns));
+    let denied = Int32Chunked::from_iter_values("".into(), pairs.iter().map(|pair| pair.denied.into()));
+    Packed::new(
         pairs.len(),
         vec![
-            time("time_ns", &|pair| Some(pair.time_ns)),
-            time("request_ns", &|pair| pair.request_ns),
-            time("response_ns", &|pair| pair.response_ns),
-            time("paired_ns", &|pair| Some(pair.response_ns?.wrapping_sub(pair.request_ns?))),
-            recorded.into_column(),
-            of_key("node_name", &|key| key.node_name)?,
-            of_key("traffic_direction", &|key| key.traffic_direction)?,
-            of_ends("client", &|ends| ends.client)?,
-            of_ends("client_namespace", &|ends| ends.client_namespace)?,
-            of_ends("client_ip", &|ends| ends.client_ip)?,
-            of_ends("server", &|ends| ends.server)?,
-            of_ends("server_namespace", &|ends| ends.server_namespace)?,
-            of_ends("server_ip", &|ends| ends.server_ip)?,
-            small("server_port", &|pair| ends(pair)?.server_port),
-            of_ends("l4_protocol", &|ends| ends.l4_protocol)?,
-            of_key("method", &|key| key.method)?,
-            of_key("url", &|key| key.url)?,
-            texts.column("path", pairs.iter().map(|pair| Some(paths.get(&key(pair)?.url?)?.path)))?,
-            texts.column("protocol", pairs.iter().map(|pair| pair.protocol))?,
-            small("code", &|pair| pair.code),
-            denied.into_column(),
-            of_key("request_id", &|key| key.request_id)?,
-            of_key("connection_id", &|key| key.connection_id)?,
+            ("time_ns", time(&|pair| Some(pair.time_ns))),
+            ("request_ns", time(&|pair| pair.request_ns)),
+            ("response_ns", time(&|pair| pair.response_ns)),
+            ("paired_ns", time(&|pair| Some(pair.response_ns?.wrapping_sub(pair.request_ns?)))),
+            ("recorded_ns", Values::Others(recorded.into_column())),
+            ("node_name", of_key(&|key| key.node_name)),
+            ("traffic_direction", of_key(&|key| key.traffic_direction)),
+            ("client", of_ends(&|ends| ends.client)),
+            ("client_namespace", of_ends(&|ends| ends.client_namespace)),
+            ("client_ip", of_ends(&|ends| ends.client_ip)),
+            ("server", of_ends(&|ends| ends.server)),
+            ("server_namespace", of_ends(&|ends| ends.server_namespace)),
+            ("server_ip", of_ends(&|ends| ends.server_ip)),
+            ("server_port", small(&|pair| ends(pair)?.server_port)),
+            ("l4_protocol", of_ends(&|ends| ends.l4_protocol)),
+            ("method", of_key(&|key| key.method)),
+            ("url", of_key(&|key| key.url)),
+            ("path", text(&|pair| Some(paths.get(&key(pair)?.url?)?.path))),
+            ("protocol", text(&|pair| pair.protocol)),
+            ("code", small(&|pair| pair.code)),
+            ("denied", Values::Others(denied.into_column())),
+            ("request_id", of_key(&|key| key.request_id)),
+            ("connection_id", of_key(&|key| key.connection_id)),
         ],
     )
 }
@@ -73,6 +68,7 @@ pub(super) fn table(mut lines: Lines) -> PolarsResult<DataFrame> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where something is wrong")]
 
+    use polars::frame::DataFrame;
     use proptest::prelude::*;
 
     use super::super::Table;

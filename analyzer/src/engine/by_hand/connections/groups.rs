@@ -2,8 +2,8 @@
 
 use polars::prelude::{InitHashMaps as _, PlHashSet};
 
+use super::super::super::texts::{Number, Texts};
 use super::super::groups::by_group;
-use super::super::texts::{Number, Texts};
 use super::lines::{Line, Lines, said};
 
 /// Lines of one SYN at several points and nodes are milliseconds apart; a repeated SYN comes after a second or more.
@@ -54,7 +54,7 @@ impl Group {
         }
     }
 
-    fn add(&mut self, line: &Line, is_new_syn: bool, names: &Names<'_>) {
+    fn add(&mut self, line: &Line, is_new_syn: bool, names: &Ranked<'_>) {
         let is = |bits| line.said & bits != 0;
         let time = line.time;
         let earliest = |slot: &mut Option<i64>| *slot = Some(slot.map_or(time, |known| known.min(time)));
@@ -62,10 +62,12 @@ impl Group {
         self.first_ns = self.first_ns.min(time);
         self.last_ns = self.last_ns.max(time);
         self.lines += 1;
-        names.better(&mut self.client, line.client);
-        names.better(&mut self.server, line.server);
-        names.texts.greater(&mut self.client_namespace, line.client_namespace);
-        names.texts.greater(&mut self.server_namespace, line.server_namespace);
+        if let Some(said) = names.lines.names.get_index(line.names as usize) {
+            names.better(&mut self.client, said.client);
+            names.better(&mut self.server, said.server);
+            names.texts.greater(&mut self.client_namespace, said.client_namespace);
+            names.texts.greater(&mut self.server_namespace, said.server_namespace);
+        }
         self.client_is_no_pod &= is(said::CLIENT_IS_NO_POD);
         self.server_is_no_pod &= is(said::SERVER_IS_NO_POD);
         self.audited |= is(said::AUDIT);
@@ -123,17 +125,20 @@ impl Group {
     }
 }
 
-/// Texts by number, and whether each is a namespace/name.
-struct Names<'a> {
+/// Names, and which of two is better.
+struct Ranked<'a> {
+    lines: &'a Lines,
     texts: &'a Texts,
-    is_whole: Vec<bool>,
 }
 
-impl Names<'_> {
+impl Ranked<'_> {
     /// Lines of one connection may name an end differently: a namespace/name is best, a name better than an address.
     fn better(&self, slot: &mut Option<Number>, name: Option<Number>) {
         let Some(name) = name else { return };
-        let rank = |name: Number| (self.is_whole.get(name.get() as usize - 1), self.texts.get(name));
+        let rank = |name: Number| {
+            let name = self.texts.get(name);
+            (name.contains('/'), name)
+        };
         if slot.is_none_or(|known| known != name && rank(known) < rank(name)) {
             *slot = Some(name);
         }
@@ -141,9 +146,8 @@ impl Names<'_> {
 }
 
 /// All connections and attempts.
-pub(super) fn of(lines: &Lines) -> Vec<Group> {
-    let is_whole = lines.texts.iter().map(|text| text.contains('/')).collect();
-    let names = Names { texts: &lines.texts, is_whole };
+pub(super) fn of(lines: &Lines, texts: &Texts) -> Vec<Group> {
+    let names = Ranked { lines, texts };
     let mut groups = Vec::with_capacity(lines.connections.len());
     let mut syns = Vec::new();
     let of_connections = by_group(&lines.rows, lines.connections.len(), |line| line.connection);
@@ -162,7 +166,7 @@ struct Syn {
 }
 
 /// The attempts of one connection.
-fn attempts(connection: u32, lines: &[&Line], syns: &mut Vec<Syn>, names: &Names<'_>, groups: &mut Vec<Group>) {
+fn attempts(connection: u32, lines: &[&Line], syns: &mut Vec<Syn>, names: &Ranked<'_>, groups: &mut Vec<Group>) {
     find_syns(lines, syns);
     let starts: Vec<i64> = syns.iter().filter(|syn| syn.is_start).map(|syn| syn.time).collect();
     // Of lines that say the same of one SYN, the first is the new one.
@@ -219,7 +223,7 @@ fn without_replies(lines: &Lines, groups: &mut Vec<Group>) {
         return;
     }
     let ends = |group: &Group| {
-        let of = lines.connections.get(group.connection as usize)?;
+        let (_, of) = lines.connections.get_index(group.connection as usize)?;
         let client = (of.client_ip, of.client_port.unwrap_or_default());
         Some((of.protocol, client, (of.server_ip, of.server_port.unwrap_or_default())))
     };

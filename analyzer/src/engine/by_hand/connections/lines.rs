@@ -1,11 +1,11 @@
 //! The lines that connections are made of, with texts as numbers.
 
 use polars::frame::DataFrame;
-use polars::prelude::PlIndexSet;
+use polars::prelude::{PlIndexMap, PlIndexSet};
 use polars_arrow::array::{Array as _, BooleanArray, PrimitiveArray, StaticArray as _, Utf8ViewArray};
 
+use super::super::super::texts::{Known, Number, Renumbered, Texts};
 use super::super::columns::Chunk;
-use super::super::texts::{Known, Number, Texts};
 
 /// The columns of flows that are read.
 pub(in super::super) const COLUMNS: [&str; 20] = [
@@ -48,19 +48,27 @@ pub(super) mod said {
     pub(super) const ACK: u16 = 1 << 10;
 }
 
-/// A line, its texts as numbers in [`Lines::texts`].
+/// A line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub time: i64,
+    /// Place in [`Lines::connections`].
     pub connection: u32,
+    /// Place in [`Lines::names`].
+    pub names: u32,
+    pub said: u16,
+}
+
+/// How a line names the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Names {
     pub client: Option<Number>,
     pub client_namespace: Option<Number>,
     pub server: Option<Number>,
     pub server_namespace: Option<Number>,
-    pub said: u16,
 }
 
-/// What all lines of a connection say alike, texts as numbers in [`Lines::texts`].
+/// What all lines of a connection say alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Connection {
     pub protocol: Number,
@@ -70,78 +78,78 @@ pub(super) struct Connection {
     pub server_port: Option<u32>,
 }
 
-/// All lines of some flows.
+/// All lines of some flows, with texts as numbers.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     pub(super) rows: Vec<Line>,
-    /// By number, in the order of their first lines, and their ids.
-    pub(super) connections: Vec<Connection>,
-    pub(super) ids: PlIndexSet<Box<str>>,
-    pub(super) texts: Texts,
+    /// By id, in the order of their first lines.
+    pub(super) connections: PlIndexMap<Number, Connection>,
+    pub(super) names: PlIndexSet<Names>,
 }
 
 impl Lines {
     /// The lines of flows; `None` when they are not such as Hubble writes.
-    pub(in super::super) fn of(flows: &DataFrame) -> Option<Self> {
+    pub(in super::super) fn of(flows: &DataFrame, texts: &mut Texts) -> Option<Self> {
         let mut lines = Self::default();
         for chunk in Chunk::all(flows) {
-            lines.rows(&Arrays::of(chunk)?)?;
+            lines.rows(&Arrays::of(chunk)?, texts)?;
         }
         lines.rows.shrink_to_fit();
         Some(lines)
     }
 
     /// The lines of others behind these; `None` when both tell of one connection differently.
-    pub(in super::super) fn join(mut self, others: Self) -> Option<Self> {
-        if self.rows.is_empty() {
-            return Some(others);
-        }
-        let texts = self.texts.join(others.texts);
+    pub(in super::super) fn join(mut self, others: Self, texts: &Renumbered) -> Option<Self> {
         let mut connections = Vec::with_capacity(others.connections.len());
-        for (id, theirs) in others.ids.into_iter().zip(others.connections) {
+        for (id, theirs) in others.connections {
             let theirs = Connection {
                 protocol: texts.get(theirs.protocol)?,
                 client_ip: texts.get(theirs.client_ip)?,
                 server_ip: texts.get(theirs.server_ip)?,
                 ..theirs
             };
-            let (connection, is_new) = self.ids.insert_full(id);
-            if is_new {
-                self.connections.push(theirs);
-            }
-            if self.connections.get(connection) != Some(&theirs) {
-                return None;
-            }
-            connections.push(number(connection));
+            connections.push(self.connection(texts.get(id)?, theirs)?);
+        }
+        let mut names = Vec::with_capacity(others.names.len());
+        for theirs in others.names {
+            let theirs = Names {
+                client: texts.of(theirs.client),
+                client_namespace: texts.of(theirs.client_namespace),
+                server: texts.of(theirs.server),
+                server_namespace: texts.of(theirs.server_namespace),
+            };
+            names.push(number(self.names.insert_full(theirs).0));
         }
         for line in others.rows {
-            self.rows.push(Line {
-                connection: *connections.get(line.connection as usize)?,
-                client: texts.of(line.client),
-                client_namespace: texts.of(line.client_namespace),
-                server: texts.of(line.server),
-                server_namespace: texts.of(line.server_namespace),
-                ..line
-            });
+            let connection = *connections.get(line.connection as usize)?;
+            self.rows.push(Line { connection, names: *names.get(line.names as usize)?, ..line });
         }
         self.is_small().then_some(self)
     }
 
-    /// Whether 32 bits number everything.
+    /// Whether 32 bits number all rows.
     fn is_small(&self) -> bool {
-        self.rows.len() < u32::MAX as usize && self.texts.is_small()
+        self.rows.len() < u32::MAX as usize
     }
 
-    fn rows<'a>(&mut self, chunk: &Arrays<'a>) -> Option<()> {
-        let Self { rows, connections, ids, texts } = self;
+    /// The place of a connection; `None` when something else was told of it.
+    fn connection(&mut self, id: Number, found: Connection) -> Option<u32> {
+        let entry = self.connections.entry(id);
+        let place = entry.index();
+        (*entry.or_insert(found) == found).then(|| number(place))
+    }
+
+    fn rows<'a>(&mut self, chunk: &Arrays<'a>, texts: &mut Texts) -> Option<()> {
         let mut numbered = |text: &'a str| texts.number(text);
         let [mut clients, mut client_namespaces, mut servers, mut server_namespaces] =
             [(); 4].map(|()| Known::default());
-        let [mut protocols, mut client_ips, mut server_ips] = [(); 3].map(|()| Known::default());
+        let [mut ids, mut protocols, mut client_ips, mut server_ips] = [(); 4].map(|()| Known::default());
         let mut directions = Known::default();
         let [mut verdicts, mut flags, mut kinds] = [(); 3].map(|()| Known::default());
         for row in 0..chunk.time.len() {
-            let Some(id) = chunk.connection_id.get(row) else { continue };
+            if chunk.connection_id.is_null(row) {
+                continue;
+            }
             let kind = kinds.get(chunk.flow_type, row, &mut of_kind).unwrap_or_default();
             let verdict = verdicts.get(chunk.verdict, row, &mut of_verdict).unwrap_or_default();
             if (kind | verdict) & said::PASSED_OVER != 0 || chunk.l7_type.is_valid(row) {
@@ -167,23 +175,21 @@ impl Lines {
                 server_ip: server_ips.get(chunk.server_ip, row, &mut numbered)?,
                 server_port: chunk.server_port.get(row),
             };
-            let connection = ids.get_index_of(id).unwrap_or_else(|| {
-                connections.push(found);
-                ids.insert_full(id.into()).0
-            });
-            if connections.get(connection) != Some(&found) {
-                return None;
-            }
+            let id = ids.get(chunk.connection_id, row, &mut numbered)?;
             let mut name = |known: &mut Known<Number>, texts: &'a Utf8ViewArray| known.get(texts, row, &mut numbered);
-            rows.push(Line {
-                time: chunk.time.get(row)?,
-                connection: number(connection),
+            let names = Names {
                 client: name(&mut clients, chunk.client),
                 client_namespace: name(&mut client_namespaces, chunk.client_namespace),
                 server: name(&mut servers, chunk.server),
                 server_namespace: name(&mut server_namespaces, chunk.server_namespace),
+            };
+            let line = Line {
+                time: chunk.time.get(row)?,
+                connection: self.connection(id, found)?,
+                names: number(self.names.insert_full(names).0),
                 said: said & !said::ACK,
-            });
+            };
+            self.rows.push(line);
         }
         self.is_small().then_some(())
     }

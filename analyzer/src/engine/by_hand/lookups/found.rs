@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::super::super::texts::{Number, Texts};
 use super::super::groups::by_group;
-use super::super::texts::{Number, Texts};
 use super::lines::{Line, Lines};
 
 /// A resolver gives up before that, in ns.
@@ -33,7 +33,7 @@ pub(super) struct Lookup {
 }
 
 /// All lookups.
-pub(super) fn of(lines: &Lines) -> Vec<Lookup> {
+pub(super) fn of(lines: &Lines, texts: &Texts) -> Vec<Lookup> {
     let mut lookups = Vec::with_capacity(lines.keys.len());
     let groups = by_group(&lines.rows, lines.keys.len(), |line| line.key);
     for mut of_key in groups.iter() {
@@ -53,7 +53,7 @@ pub(super) fn of(lines: &Lines) -> Vec<Lookup> {
                 lookups.extend(lookup.take());
             }
             let is_repeated = asked.is_none_or(|asked| line.time.wrapping_sub(asked) >= REPEATED);
-            lookup.get_or_insert_with(|| Lookup::new(line)).add(line, is_repeated, &lines.texts);
+            lookup.get_or_insert_with(|| Lookup::new(line)).add(line, is_repeated, texts);
             if line.is_request {
                 asked = Some(line.time);
             }

@@ -4,8 +4,8 @@ use polars::frame::DataFrame;
 use polars::prelude::PlIndexSet;
 use polars_arrow::array::StaticArray as _;
 
+use super::super::super::texts::{Known, Number, Renumbered, Texts};
 use super::super::columns::Chunk;
-use super::super::texts::{Known, Number, Texts};
 
 /// The columns of flows that are read.
 pub(in super::super) const COLUMNS: [&str; 17] = [
@@ -28,7 +28,7 @@ pub(in super::super) const COLUMNS: [&str; 17] = [
     "verdict",
 ];
 
-/// A line, its texts as numbers in [`Lines::texts`].
+/// A line, its texts as numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub time: i64,
@@ -61,26 +61,21 @@ pub(super) struct Key {
 pub(crate) struct Lines {
     pub(super) rows: Vec<Line>,
     pub(super) keys: PlIndexSet<Key>,
-    pub(super) texts: Texts,
 }
 
 impl Lines {
     /// The lines of flows; `None` when they are not such as Hubble writes.
-    pub(in super::super) fn of(flows: &DataFrame) -> Option<Self> {
+    pub(in super::super) fn of(flows: &DataFrame, texts: &mut Texts) -> Option<Self> {
         let mut lines = Self::default();
         for chunk in Chunk::all(flows) {
-            lines.chunk(chunk)?;
+            lines.chunk(chunk, texts)?;
         }
         lines.rows.shrink_to_fit();
         Some(lines)
     }
 
     /// The lines of others behind these; `None` when there are too many.
-    pub(in super::super) fn join(mut self, others: Self) -> Option<Self> {
-        if self.rows.is_empty() {
-            return Some(others);
-        }
-        let texts = self.texts.join(others.texts);
+    pub(in super::super) fn join(mut self, others: Self, texts: &Renumbered) -> Option<Self> {
         let mut keys = Vec::with_capacity(others.keys.len());
         for key in others.keys {
             let key = Key {
@@ -105,13 +100,13 @@ impl Lines {
         self.is_small().then_some(self)
     }
 
-    /// Whether 32 bits number everything.
+    /// Whether 32 bits number all rows.
     fn is_small(&self) -> bool {
-        self.rows.len() < u32::MAX as usize && self.texts.is_small()
+        self.rows.len() < u32::MAX as usize
     }
 
-    fn chunk(&mut self, chunk: Chunk<'_>) -> Option<()> {
-        let Self { rows, keys, texts } = self;
+    fn chunk(&mut self, chunk: Chunk<'_>, texts: &mut Texts) -> Option<()> {
+        let Self { rows, keys } = self;
         let (l7_protocol, l7_type, flow_type) =
             (chunk.texts("l7_protocol")?, chunk.texts("l7_type")?, chunk.texts("flow_type")?);
         let time = chunk.numbers("time_ns")?;

@@ -6,7 +6,7 @@
 
 use polars::prelude::{InitHashMaps as _, PlHashMap, PlHashSet, PlIndexMap};
 
-use super::super::texts::{Number, Texts};
+use super::super::super::texts::{Number, Texts};
 use super::found::Lookup;
 use super::lines::Lines;
 
@@ -14,7 +14,7 @@ use super::lines::Lines;
 pub(super) type Asked = (Option<Number>, Option<Number>);
 
 /// The names that do not exist and of which a later form decided.
-pub(super) fn of(lookups: &[Lookup], lines: &Lines) -> PlHashSet<Asked> {
+pub(super) fn of(lookups: &[Lookup], lines: &Lines, texts: &Texts) -> PlHashSet<Asked> {
     let asked =
         |lookup: &Lookup| (lookup.asker(lines), lines.keys.get_index(lookup.key as usize).and_then(|key| key.name));
     let missing: PlHashSet<Asked> = lookups.iter().filter(|lookup| lookup.is_missing()).map(asked).collect();
@@ -25,18 +25,15 @@ pub(super) fn of(lookups: &[Lookup], lines: &Lines) -> PlHashSet<Asked> {
         if let (Some(asker), Some(name)) = asked(lookup)
             && askers.contains(&Some(asker))
         {
-            let of_label = forms.entry((asker, first_label(lines.texts.get(name)))).or_default();
+            let of_label = forms.entry((asker, first_label(texts.get(name)))).or_default();
             *of_label.entry(name).or_default() |= lookup.rcode == Some(0);
         }
     }
     let is_superseded = |(asker, name): &Asked| {
         let (Some(asker), Some(name)) = (asker, name) else { return false };
-        let missing = lines.texts.get(*name);
+        let missing = texts.get(*name);
         let forms = forms.get(&(*asker, first_label(missing)));
-        forms
-            .into_iter()
-            .flatten()
-            .any(|(asked, resolved)| asked != name && decides(asked, *resolved, missing, &lines.texts))
+        forms.into_iter().flatten().any(|(asked, resolved)| asked != name && decides(asked, *resolved, missing, texts))
     };
     missing.into_iter().filter(is_superseded).collect()
 }

@@ -4,8 +4,8 @@ use polars::frame::DataFrame;
 use polars::prelude::PlIndexSet;
 use polars_arrow::array::StaticArray as _;
 
+use super::super::super::texts::{Known, Number, Renumbered, Texts};
 use super::super::columns::Chunk;
-use super::super::texts::{Known, Number, Texts};
 
 /// The columns of flows that are read.
 pub(in super::super) const COLUMNS: [&str; 22] = [
@@ -33,7 +33,7 @@ pub(in super::super) const COLUMNS: [&str; 22] = [
     "verdict",
 ];
 
-/// A line, its texts as numbers in [`Lines::texts`].
+/// A line, its texts as numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Line {
     pub time: i64,
@@ -78,15 +78,14 @@ pub(crate) struct Lines {
     pub(super) rows: Vec<Line>,
     pub(super) keys: PlIndexSet<Key>,
     pub(super) ends: PlIndexSet<Ends>,
-    pub(super) texts: Texts,
 }
 
 impl Lines {
     /// The lines of flows; `None` when they are not such as Hubble writes.
-    pub(in super::super) fn of(flows: &DataFrame) -> Option<Self> {
+    pub(in super::super) fn of(flows: &DataFrame, texts: &mut Texts) -> Option<Self> {
         let mut lines = Self::default();
         for chunk in Chunk::all(flows) {
-            lines.chunk(chunk)?;
+            lines.chunk(chunk, texts)?;
         }
         lines.rows.shrink_to_fit();
         Some(lines)
@@ -101,15 +100,11 @@ impl Lines {
     }
 
     /// The lines of others behind these; `None` when there are too many.
-    pub(in super::super) fn join(mut self, others: Self) -> Option<Self> {
-        if self.rows.is_empty() {
-            return Some(others);
-        }
-        let texts = self.texts.join(others.texts);
+    pub(in super::super) fn join(mut self, others: Self, texts: &Renumbered) -> Option<Self> {
         let keys: Vec<u32> =
-            others.keys.into_iter().map(|key| self.keys.insert_full(key.renumbered(&texts)).0 as u32).collect();
+            others.keys.into_iter().map(|key| self.keys.insert_full(key.renumbered(texts)).0 as u32).collect();
         let ends: Vec<u32> =
-            others.ends.into_iter().map(|ends| self.ends.insert_full(ends.renumbered(&texts)).0 as u32).collect();
+            others.ends.into_iter().map(|ends| self.ends.insert_full(ends.renumbered(texts)).0 as u32).collect();
         for line in others.rows {
             self.rows.push(Line {
                 key: *keys.get(line.key as usize)?,
@@ -121,13 +116,13 @@ impl Lines {
         self.is_small().then_some(self)
     }
 
-    /// Whether 32 bits number everything.
+    /// Whether 32 bits number all rows.
     fn is_small(&self) -> bool {
-        self.rows.len() < u32::MAX as usize && self.texts.is_small()
+        self.rows.len() < u32::MAX as usize
     }
 
-    fn chunk(&mut self, chunk: Chunk<'_>) -> Option<()> {
-        let Self { rows, keys, ends, texts } = self;
+    fn chunk(&mut self, chunk: Chunk<'_>, texts: &mut Texts) -> Option<()> {
+        let Self { rows, keys, ends } = self;
         let (l7_protocol, l7_type, flow_type) =
             (chunk.texts("l7_protocol")?, chunk.texts("l7_type")?, chunk.texts("flow_type")?);
         let time = chunk.numbers("time_ns")?;
@@ -214,7 +209,7 @@ impl Lines {
 }
 
 impl Key {
-    fn renumbered(self, texts: &super::super::texts::Renumbered) -> Self {
+    fn renumbered(self, texts: &Renumbered) -> Self {
         Self {
             node_name: texts.of(self.node_name),
             traffic_direction: texts.of(self.traffic_direction),
@@ -227,7 +222,7 @@ impl Key {
 }
 
 impl Ends {
-    fn renumbered(self, texts: &super::super::texts::Renumbered) -> Self {
+    fn renumbered(self, texts: &Renumbered) -> Self {
         Self {
             client: texts.of(self.client),
             client_namespace: texts.of(self.client_namespace),

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 
 use polars::prelude::{InitHashMaps as _, PlHashMap};
 
-use super::super::texts::Number;
+use super::super::super::texts::{Number, Texts};
 use super::lines::Lines;
 use super::pairs::{Located, Pair};
 
@@ -34,9 +34,9 @@ struct Rival<'a> {
 }
 
 /// Leaves out the client's record of what the server's proxy has reported, too.
-pub(super) fn keep(pairs: &mut Vec<Pair>, lines: &Lines, paths: &PlHashMap<Number, Located>) {
+pub(super) fn keep(pairs: &mut Vec<Pair>, lines: &Lines, texts: &Texts, paths: &PlHashMap<Number, Located>) {
     let mut is_kept = vec![true; pairs.len()];
-    let keys = Keys { lines, paths };
+    let keys = Keys { lines, texts, paths };
     let mut calls: PlHashMap<String, bool> = PlHashMap::new();
     let mut text = String::new();
     for pair in pairs.iter().filter(|pair| !pair.denied && !keys.is_received(pair)) {
@@ -148,12 +148,13 @@ fn two_by_two(rivals: &[Rival<'_>], level: &[usize], is_paired: &mut [bool]) {
 /// What is compared of records, as texts.
 struct Keys<'a> {
     lines: &'a Lines,
+    texts: &'a Texts,
     paths: &'a PlHashMap<Number, Located>,
 }
 
 impl Keys<'_> {
     fn text(&self, number: Option<Number>) -> &str {
-        self.lines.texts.or_empty(number)
+        self.texts.or_empty(number)
     }
 
     fn is_received(&self, pair: &Pair) -> bool {

@@ -2,9 +2,9 @@
 
 use polars::prelude::{InitHashMaps as _, PlHashMap, PlIndexSet};
 
+use super::super::super::texts::{Number, Texts};
 use super::super::groups::by_group;
-use super::super::texts::{Number, Texts};
-use super::lines::{Key, Line, Lines};
+use super::lines::{Ends, Key, Line, Lines};
 
 /// A request with its response, or one of both.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct Pair {
 }
 
 /// All requests.
-pub(super) fn of(lines: &mut Lines) -> Vec<Pair> {
+pub(super) fn of(lines: &mut Lines, texts: &Texts) -> Vec<Pair> {
     let mut pairs = Vec::with_capacity(lines.keys.len());
     let mut unlike = Vec::new();
     let groups = by_group(&lines.rows, lines.keys.len(), |line| line.key);
@@ -36,10 +36,10 @@ pub(super) fn of(lines: &mut Lines) -> Vec<Pair> {
             _ => false,
         };
         if is_plain {
-            pairs.push(pair(&of_key, lines, pairs.len(), &mut unlike));
+            pairs.push(pair(&of_key, lines, texts, pairs.len(), &mut unlike));
         } else {
             for of_pair in told_apart(of_key) {
-                pairs.push(pair(&of_pair, lines, pairs.len(), &mut unlike));
+                pairs.push(pair(&of_pair, lines, texts, pairs.len(), &mut unlike));
             }
         }
     }
@@ -89,15 +89,15 @@ fn told_apart(mut lines: Vec<&Line>) -> Vec<Vec<&Line>> {
     told
 }
 
-fn pair(of: &[&Line], lines: &Lines, at: usize, unlike: &mut Vec<(usize, super::lines::Ends)>) -> Pair {
+fn pair(of: &[&Line], lines: &Lines, texts: &Texts, at: usize, unlike: &mut Vec<(usize, Ends)>) -> Pair {
     let times = |is_request| of.iter().filter(move |line| line.is_request == is_request).map(|line| line.time).min();
     let responses = || of.iter().filter(|line| !line.is_request);
     let mut protocol = None;
-    of.iter().for_each(|line| lines.texts.greater(&mut protocol, line.protocol));
+    of.iter().for_each(|line| texts.greater(&mut protocol, line.protocol));
     let ends = of.first().map_or(0, |line| line.ends);
     if of.iter().any(|line| line.ends != ends) {
         let all = of.iter().filter_map(|line| lines.ends(line.ends)).copied();
-        unlike.extend(all.reduce(|ends, other| ends.greatest(other, &lines.texts)).map(|ends| (at, ends)));
+        unlike.extend(all.reduce(|ends, other| ends.greatest(other, texts)).map(|ends| (at, ends)));
     }
     Pair {
         key: of.first().map_or(0, |line| line.key),

@@ -1,10 +1,10 @@
-//! Texts as numbers.
+//! Texts as numbers: of all that comes of the parts each text is kept once.
 
 use std::num::NonZeroU32;
 
 use polars::prelude::{
     ChunkTake as _, Column, IdxCa, InitHashMaps as _, IntoColumn as _, NewChunkedArray as _, PlHashMap, PlIndexSet,
-    PolarsResult, StringChunked,
+    PlSmallStr, PolarsResult, StringChunked,
 };
 use polars_arrow::array::Utf8ViewArray;
 
@@ -58,13 +58,13 @@ impl Texts {
         }
     }
 
-    /// Makes columns of numbers.
-    pub(super) fn columns(&self) -> Columns {
+    /// To make columns of numbers again.
+    pub(super) fn columns(self) -> Columns {
         Columns(StringChunked::from_iter_values("".into(), self.iter()))
     }
 }
 
-/// What numbers of texts have become.
+/// What the numbers of others have become.
 pub(super) struct Renumbered(Vec<Number>);
 
 impl Renumbered {
@@ -79,13 +79,14 @@ impl Renumbered {
 }
 
 /// Texts that columns are made of.
+#[derive(Default)]
 pub(super) struct Columns(StringChunked);
 
 impl Columns {
-    pub(super) fn column(&self, name: &str, numbers: impl Iterator<Item = Option<Number>>) -> PolarsResult<Column> {
-        let places = numbers.map(|number| number.map(|number| number.get() - 1));
-        let texts = self.0.take(&IdxCa::from_iter_options("".into(), places.collect::<Vec<_>>().into_iter()))?;
-        Ok(texts.with_name(name.into()).into_column())
+    pub(super) fn column(&self, name: PlSmallStr, numbers: &[Option<Number>]) -> PolarsResult<Column> {
+        let places = numbers.iter().map(|number| number.map(|number| number.get() - 1));
+        let texts = self.0.take(&IdxCa::from_iter_options("".into(), places))?;
+        Ok(texts.with_name(name).into_column())
     }
 }
 
