@@ -66,8 +66,6 @@
 WITH touched AS (
   SELECT
     time_ns - time_ns % $bucket AS stretch,
-    -- Without addresses what is known of both ends stands for the connection.
-    coalesce(connection_id, concat('? ', client, ' ', server, ' ', CAST(server_port AS STRING))) AS connection_key,
     coalesce(max(CASE WHEN client LIKE '%/%' THEN client END), max(client)) AS client,
     coalesce(max(CASE WHEN server LIKE '%/%' THEN server END), max(server)) AS server,
     min(CASE WHEN verdict = 'DROPPED' THEN time_ns END) AS drop_ns
@@ -77,53 +75,75 @@ WITH touched AS (
     AND coalesce(verdict, '') NOT IN ('TRACED', 'TRANSLATED')
     AND l7_type IS NULL
   GROUP BY time_ns - time_ns % $bucket,
+    -- Without addresses what is known of both ends stands for the connection.
     coalesce(connection_id, concat('? ', client, ' ', server, ' ', CAST(server_port AS STRING)))
 ),
 -- Each connection once: where the server reset it, else where it was tried.
-attempts AS (
+resets AS (
   SELECT
-    client, server, state,
+    client, server, state, syn_ns,
     CASE
       WHEN reset_by = 'server' AND (fin_ns IS NULL OR reset_ns < fin_ns) AND coalesce(state, 'answered') = 'answered'
         THEN reset_ns
-    END AS cut_ns,
-    syn_ns
+    END AS cut_ns
   FROM connections
   WHERE l4_protocol = 'TCP'
 ),
-seen AS (
+attempts AS (
   SELECT
-    'drops' AS kind, stretch, coalesce(drop_ns, stretch) AS at_ns, client, server,
-    CASE WHEN drop_ns IS NULL THEN 0 ELSE 1 END AS failed
-  FROM touched
-  UNION ALL
-  SELECT
-    'DNS' AS kind, time_ns - time_ns % $bucket AS stretch, time_ns AS at_ns, client, server,
-    CASE WHEN outcome IN ('NOERROR', 'NODATA') THEN 0 ELSE 1 END AS failed
-  FROM lookups
-  WHERE superseded = 0 AND time_ns IS NOT NULL AND (outcome <> 'no answer' OR request_ns <= $until - $grace)
-  UNION ALL
-  SELECT
-    'HTTP' AS kind, time_ns - time_ns % $bucket AS stretch, time_ns AS at_ns, client, server,
-    CASE WHEN denied = 1 OR code >= 500 OR response_ns IS NULL THEN 1 ELSE 0 END AS failed
-  FROM requests
-  WHERE time_ns IS NOT NULL AND (denied = 1 OR response_ns IS NOT NULL OR request_ns <= $until - $grace)
-  UNION ALL
-  SELECT
-    'TCP' AS kind,
-    coalesce(cut_ns, syn_ns) - coalesce(cut_ns, syn_ns) % $bucket AS stretch,
-    coalesce(cut_ns, syn_ns) AS at_ns,
-    client, server,
+    client, server, coalesce(cut_ns, syn_ns) AS at_ns,
     CASE WHEN cut_ns IS NOT NULL OR state IN ('refused', 'unanswered') THEN 1 ELSE 0 END AS failed
-  FROM attempts
+  FROM resets
   WHERE cut_ns IS NOT NULL
     OR state IN ('answered', 'refused')
     OR (state = 'unanswered' AND syn_ns <= $until - $grace)
 ),
 counted AS (
-  SELECT kind, stretch, sum(failed) AS failures, count(*) AS total
-  FROM seen
-  GROUP BY kind, stretch
+  SELECT
+    'drops' AS kind, stretch, CAST(count(drop_ns) AS BIGINT) AS failures, CAST(count(*) AS BIGINT) AS total
+  FROM touched
+  GROUP BY stretch
+  UNION ALL
+  SELECT
+    'DNS' AS kind, time_ns - time_ns % $bucket AS stretch,
+    CAST(sum(CASE WHEN outcome IN ('NOERROR', 'NODATA') THEN 0 ELSE 1 END) AS BIGINT) AS failures,
+    CAST(count(*) AS BIGINT) AS total
+  FROM lookups
+  WHERE superseded = 0 AND time_ns IS NOT NULL AND (outcome <> 'no answer' OR request_ns <= $until - $grace)
+  GROUP BY time_ns - time_ns % $bucket
+  UNION ALL
+  SELECT
+    'HTTP' AS kind, time_ns - time_ns % $bucket AS stretch,
+    CAST(sum(CASE WHEN denied = 1 OR code >= 500 OR response_ns IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS failures,
+    CAST(count(*) AS BIGINT) AS total
+  FROM requests
+  WHERE time_ns IS NOT NULL AND (denied = 1 OR response_ns IS NOT NULL OR request_ns <= $until - $grace)
+  GROUP BY time_ns - time_ns % $bucket
+  UNION ALL
+  SELECT
+    'TCP' AS kind, at_ns - at_ns % $bucket AS stretch,
+    CAST(sum(failed) AS BIGINT) AS failures, CAST(count(*) AS BIGINT) AS total
+  FROM attempts
+  GROUP BY at_ns - at_ns % $bucket
+),
+failed AS (
+  SELECT 'drops' AS kind, stretch, drop_ns AS at_ns, client, server
+  FROM touched
+  WHERE drop_ns IS NOT NULL
+  UNION ALL
+  SELECT 'DNS' AS kind, time_ns - time_ns % $bucket AS stretch, time_ns AS at_ns, client, server
+  FROM lookups
+  WHERE superseded = 0 AND time_ns IS NOT NULL AND outcome NOT IN ('NOERROR', 'NODATA')
+    AND (outcome <> 'no answer' OR request_ns <= $until - $grace)
+  UNION ALL
+  SELECT 'HTTP' AS kind, time_ns - time_ns % $bucket AS stretch, time_ns AS at_ns, client, server
+  FROM requests
+  WHERE time_ns IS NOT NULL
+    AND (denied = 1 OR code >= 500 OR (response_ns IS NULL AND request_ns <= $until - $grace))
+  UNION ALL
+  SELECT 'TCP' AS kind, at_ns - at_ns % $bucket AS stretch, at_ns, client, server
+  FROM attempts
+  WHERE failed = 1
 ),
 crossings AS (
   SELECT
@@ -152,9 +172,8 @@ hits AS (
     row_number() OVER (
       PARTITION BY kind ORDER BY at_ns, coalesce(client, ''), coalesce(server, '')
     ) AS hit
-  FROM seen
+  FROM failed
   JOIN spans ON kind = crossed_kind AND stretch = began
-  WHERE failed = 1
 )
 SELECT kind, client, server, failures, total, stretches, peak_failures, began, peak, last_stretch
 FROM hits

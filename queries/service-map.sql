@@ -58,46 +58,52 @@
 WITH parts AS (
   SELECT
     client, server, server_port, l4_protocol, CAST(NULL AS STRING) AS l7_protocol,
-    1 AS connections, 0 AS requests, 0 AS dropped, audited,
-    CASE
+    CAST(count(*) AS BIGINT) AS connections, 0 AS requests, 0 AS dropped, CAST(sum(audited) AS BIGINT) AS audited,
+    CAST(sum(CASE
       WHEN state IN ('answered', 'refused', 'dropped') THEN 1
       WHEN state = 'unanswered' AND syn_ns <= $until - $grace THEN 1
       ELSE 0
-    END AS judged,
-    CASE
+    END) AS BIGINT) AS judged,
+    CAST(sum(CASE
       WHEN state IN ('refused', 'dropped') THEN 1
       WHEN state = 'unanswered' AND syn_ns <= $until - $grace THEN 1
       ELSE 0
-    END AS unopened,
+    END) AS BIGINT) AS unopened,
     0 AS failed
   FROM connections
+  GROUP BY client, server, server_port, l4_protocol
   UNION ALL
   SELECT
     client, server, server_port, l4_protocol, 'http' AS l7_protocol,
-    0 AS connections, 1 AS requests, 0 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
-    CASE WHEN denied = 1 OR code >= 500 THEN 1 ELSE 0 END AS failed
+    0 AS connections, CAST(count(*) AS BIGINT) AS requests, 0 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
+    CAST(sum(CASE WHEN denied = 1 OR code >= 500 THEN 1 ELSE 0 END) AS BIGINT) AS failed
   FROM requests
+  GROUP BY client, server, server_port, l4_protocol
   UNION ALL
   SELECT
     client, server, server_port, l4_protocol, 'dns' AS l7_protocol,
-    0 AS connections, 1 AS requests, 0 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
-    CASE
+    0 AS connections, CAST(count(*) AS BIGINT) AS requests, 0 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
+    CAST(sum(CASE
       WHEN outcome IN ('NOERROR', 'NODATA', 'NXDOMAIN') THEN 0
       WHEN outcome = 'no answer' AND request_ns > $until - $grace THEN 0
       ELSE 1
-    END AS failed
+    END) AS BIGINT) AS failed
   FROM lookups
+  GROUP BY client, server, server_port, l4_protocol
   UNION ALL
   SELECT
     client, server, server_port, l4_protocol, 'kafka' AS l7_protocol,
-    0 AS connections, 1 AS requests, 0 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
-    CASE WHEN denied = 1 OR failed = 1 THEN 1 ELSE 0 END AS failed
+    0 AS connections, CAST(count(*) AS BIGINT) AS requests, 0 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
+    CAST(sum(CASE WHEN denied = 1 OR failed = 1 THEN 1 ELSE 0 END) AS BIGINT) AS failed
   FROM kafka_requests
+  GROUP BY client, server, server_port, l4_protocol
   UNION ALL
   SELECT
     client, server, server_port, l4_protocol, CAST(NULL AS STRING) AS l7_protocol,
-    0 AS connections, 0 AS requests, 1 AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened, 0 AS failed
+    0 AS connections, 0 AS requests, CAST(count(*) AS BIGINT) AS dropped, 0 AS audited, 0 AS judged, 0 AS unopened,
+    0 AS failed
   FROM drops
+  GROUP BY client, server, server_port, l4_protocol
 ),
 edges AS (
   SELECT

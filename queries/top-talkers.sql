@@ -34,43 +34,51 @@
 WITH ends AS (
   SELECT
     client AS service, server AS peer,
-    1 AS connections_out, 0 AS connections_in, 0 AS requests_out, 0 AS requests_in
+    CAST(count(*) AS BIGINT) AS connections_out, 0 AS connections_in, 0 AS requests_out, 0 AS requests_in
   FROM connections
+  GROUP BY client, server
   UNION ALL
   SELECT
     server AS service, client AS peer,
-    0 AS connections_out, 1 AS connections_in, 0 AS requests_out, 0 AS requests_in
+    0 AS connections_out, CAST(count(*) AS BIGINT) AS connections_in, 0 AS requests_out, 0 AS requests_in
   FROM connections
+  GROUP BY client, server
   UNION ALL
   SELECT
     client AS service, server AS peer,
-    0 AS connections_out, 0 AS connections_in, 1 AS requests_out, 0 AS requests_in
+    0 AS connections_out, 0 AS connections_in, CAST(count(*) AS BIGINT) AS requests_out, 0 AS requests_in
   FROM requests
+  GROUP BY client, server
   UNION ALL
   SELECT
     server AS service, client AS peer,
-    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, 1 AS requests_in
+    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, CAST(count(*) AS BIGINT) AS requests_in
   FROM requests
+  GROUP BY client, server
   UNION ALL
   SELECT
     client AS service, server AS peer,
-    0 AS connections_out, 0 AS connections_in, 1 AS requests_out, 0 AS requests_in
+    0 AS connections_out, 0 AS connections_in, CAST(count(*) AS BIGINT) AS requests_out, 0 AS requests_in
   FROM lookups
+  GROUP BY client, server
   UNION ALL
   SELECT
     server AS service, client AS peer,
-    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, 1 AS requests_in
+    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, CAST(count(*) AS BIGINT) AS requests_in
   FROM lookups
+  GROUP BY client, server
   UNION ALL
   SELECT
     client AS service, server AS peer,
-    0 AS connections_out, 0 AS connections_in, 1 AS requests_out, 0 AS requests_in
+    0 AS connections_out, 0 AS connections_in, CAST(count(*) AS BIGINT) AS requests_out, 0 AS requests_in
   FROM kafka_requests
+  GROUP BY client, server
   UNION ALL
   SELECT
     server AS service, client AS peer,
-    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, 1 AS requests_in
+    0 AS connections_out, 0 AS connections_in, 0 AS requests_out, CAST(count(*) AS BIGINT) AS requests_in
   FROM kafka_requests
+  GROUP BY client, server
 ),
 counted AS (
   SELECT

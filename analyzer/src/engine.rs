@@ -26,8 +26,10 @@ use sqlparser::ast::{Query, With};
 use lookback_flow::guard::guarded;
 use lookback_question::bind::{EVENTS, columns_read, mentioned};
 
+use crate::memory::give_back;
+
 use packed::Packed;
-pub(crate) use parts::{Gathered, Part, Steps};
+pub(crate) use parts::{FOLDED_ROWS, Gathered, Part, Steps};
 use texts::Columns;
 
 /// The table that all derived ones are made from.
@@ -69,6 +71,9 @@ impl Engine {
         let unpacked = self.unpack(statement)?;
         let answer = self.frame(statement).and_then(|answer| batch(&answer));
         unpacked.iter().for_each(|name| _ = self.register(name, None));
+        if !unpacked.is_empty() {
+            give_back();
+        }
         answer
     }
 

@@ -17,7 +17,7 @@ use sqlparser::ast::Query;
 
 use crate::answer::Answer;
 use crate::engine::by_hand::Table;
-use crate::engine::{Engine, Gathered, Part, Steps};
+use crate::engine::{Engine, FOLDED_ROWS, Gathered, Part, Steps};
 use crate::load::{Request, Source};
 use crate::read::Options;
 use crate::session::Asking;
@@ -80,7 +80,7 @@ fn in_pieces(
             Ok((Plan::new(&bound, &scope, &by_hand, &mut steps)?, window))
         };
         let plans: Vec<Result<(Plan, _)>> = askings.iter().map(planned).collect();
-        let mut gathered = Gathered::new(&steps);
+        let mut gathered = Gathered::new(&steps, FOLDED_ROWS);
         let of_part = |batches: &[RecordBatch]| {
             go_on()?;
             Part::of(&schema, batches, &steps)
@@ -339,7 +339,7 @@ mod tests {
                 let mut steps = Steps::default();
                 let plan = Plan::new(&bound, &scope, &Table::ALL, &mut steps).unwrap();
                 for part_rows in [1, 7, 1000] {
-                    let mut gathered = Gathered::new(&steps);
+                    let mut gathered = Gathered::new(&steps, part_rows);
                     for batch in &batches {
                         for start in (0..batch.num_rows()).step_by(part_rows) {
                             let rows = part_rows.min(batch.num_rows() - start);

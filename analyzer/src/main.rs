@@ -14,6 +14,7 @@ mod import;
 mod joint;
 mod load;
 mod map;
+mod memory;
 mod metrics;
 mod observe;
 mod policy;

@@ -12,6 +12,9 @@ enum Message<T> {
     Ended(Result<()>),
 }
 
+/// Whoever takes what comes.
+pub(crate) type Take<'a, T> = &'a mut dyn FnMut(T) -> Result<()>;
+
 /// Does all work, each piece on one thread, and takes what comes of it in the order of the work. What comes too early waits: it
 /// is never more than came of as many pieces as there are threads.
 ///
@@ -22,8 +25,8 @@ enum Message<T> {
 /// The first one in the order of the work, or that of whoever takes.
 pub(crate) fn in_order<W: Send, T: Send>(
     works: Vec<W>,
-    each: &(dyn Fn(W, &mut dyn FnMut(T) -> Result<()>) -> Result<()> + Sync),
-    take: &mut dyn FnMut(T) -> Result<()>,
+    each: &(dyn Fn(W, Take<'_, T>) -> Result<()> + Sync),
+    take: Take<'_, T>,
 ) -> Result<()> {
     let threads = rayon::current_num_threads().min(works.len());
     let works = Mutex::new(works.into_iter().enumerate());
@@ -73,10 +76,16 @@ mod tests {
 
     #[test]
     fn what_comes_is_in_the_order_of_the_work() {
-        let each = |work: u32, hand_on: &mut dyn FnMut(u32) -> Result<()>| {
-            // The first ones take longest.
-            thread::sleep(std::time::Duration::from_millis(u64::from(20 - work)));
-            (0..work % 3).try_for_each(|number| hand_on(10 * work + number))
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        let each = |work: u32, hand_on: Take<'_, u32>| {
+            match work {
+                // The first one ends after the second one.
+                0 if rayon::current_num_threads() > 1 => receiver.lock().unwrap().recv()?,
+                1 => sender.send(())?,
+                _ => {}
+            }
+            (0..=work % 3).try_for_each(|number| hand_on(10 * work + number))
         };
         let mut came = Vec::new();
         in_order((0..20).collect(), &each, &mut |number| {
@@ -84,17 +93,15 @@ mod tests {
             Ok(())
         })
         .unwrap();
-        let expected: Vec<u32> = (0..20).flat_map(|work| (0..work % 3).map(move |number| 10 * work + number)).collect();
+        let expected: Vec<u32> =
+            (0..20).flat_map(|work| (0..=work % 3).map(move |number| 10 * work + number)).collect();
         assert_eq!(came, expected);
     }
 
     #[test]
     fn the_first_error_in_order_ends_it() {
-        let each = |work: u32, hand_on: &mut dyn FnMut(u32) -> Result<()>| match work {
-            3 => {
-                thread::sleep(std::time::Duration::from_millis(20));
-                Err(anyhow!("three"))
-            }
+        let each = |work: u32, hand_on: Take<'_, u32>| match work {
+            3 => Err(anyhow!("three")),
             5 => Err(anyhow!("five")),
             _ => hand_on(work),
         };
@@ -106,7 +113,7 @@ mod tests {
         assert_eq!(in_order((0..1000).collect(), &each, &mut take).unwrap_err().to_string(), "three");
         assert_eq!(came, [0, 1, 2]);
         let mut take = |number| if number == 7 { Err(anyhow!("enough")) } else { Ok(()) };
-        let each = |work: u32, hand_on: &mut dyn FnMut(u32) -> Result<()>| hand_on(work);
+        let each = |work: u32, hand_on: Take<'_, u32>| hand_on(work);
         assert_eq!(in_order((0..1000).collect(), &each, &mut take).unwrap_err().to_string(), "enough");
         in_order(Vec::new(), &each, &mut take).unwrap();
     }

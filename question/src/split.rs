@@ -17,11 +17,12 @@ use std::ops::ControlFlow;
 
 use lookback_flow::columns::ColumnId;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, Ident, ObjectName, OrderBy, Query, Select, SelectItem, SetExpr, TableFactor, Visit,
-    VisitMut, Visitor, VisitorMut,
+    Distinct, Expr, GroupByExpr, OrderBy, Query, Select, SelectItem, SetExpr, TableFactor, Visit, VisitMut, Visitor,
+    VisitorMut,
 };
 
 use aggregate::aggregated;
+pub use aggregate::is_only_compared;
 
 use crate::bind::{mentioned, parse, relations};
 use crate::needles::is_of_events;
@@ -48,9 +49,31 @@ const OF_ROWS: &[&str] = &[
     "upper",
 ];
 
-/// What is asked of each part of the events: a table's name, and its query over the tables of a part. The rows of all parts
-/// together are the table.
-pub type Step = (String, Query);
+/// What is asked of each part of the events: the rows of all parts together are a table.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Name of the table.
+    pub name: String,
+    /// Over the tables of a part.
+    pub query: Query,
+    /// How several rows of the table say the same as one; `None` when they do not.
+    pub folding: Option<Folding>,
+}
+
+/// Rows that agree in their first columns say the same as one that has the aggregates of the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folding {
+    /// Of the last columns, in their order. All columns before them are compared.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// What one value says for several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    Sum,
+    Least,
+    Greatest,
+}
 
 /// Takes out of a query what can be asked of parts, and gives the rest. Steps that are already there are used again.
 pub fn split(query: &Query, steps: &mut Vec<Step>) -> Query {
@@ -71,10 +94,10 @@ pub fn split(query: &Query, steps: &mut Vec<Step>) -> Query {
 
 /// Has parts hand on all rows of a table.
 pub fn all_of(name: &str, steps: &mut Vec<Step>) {
-    if !steps.iter().any(|(known, _)| known == name)
-        && let Ok(all) = parse(&format!("SELECT * FROM {name}"), "split")
+    if !steps.iter().any(|known| known.name == name)
+        && let Ok(query) = parse(&format!("SELECT * FROM {name}"), "split")
     {
-        steps.push((name.to_owned(), all));
+        steps.push(Step { name: name.to_owned(), query, folding: None });
     }
 }
 
@@ -122,20 +145,48 @@ impl Splitting<'_> {
         let split = row_by_row(select, order)
             .or_else(|| aggregated(select, table, order))
             .or_else(|| narrowed(select, table, order));
-        let Some((step, mut rest)) = split else {
+        let Some(Split { steps, mut rest }) = split else {
             self.is_stuck = true;
             return;
         };
-        let text = step.to_string();
-        let known = self.steps.iter().find(|(name, query)| !is_of_events(name) && query.to_string() == text);
-        let name = known.map_or_else(|| format!("part_step_{}", self.steps.len()), |(name, _)| name.clone());
-        if known.is_none() {
-            self.steps.push((name.clone(), step));
+        let is_one = steps.len() == 1;
+        let mut reads = Vec::new();
+        for (columns, query, folding) in steps {
+            reads.push(format!("SELECT {columns} FROM {}", self.step(query, folding)));
         }
-        if let Some(TableFactor::Table { name: from, .. }) = rest.from.first_mut().map(|from| &mut from.relation) {
-            *from = ObjectName::from(vec![Ident::new(name)]);
+        let from =
+            if is_one { reads.concat() } else { format!("SELECT * FROM ({}) AS part_all", reads.join(" UNION ALL ")) };
+        match select_of(&from) {
+            Some(from) => rest.from = from.from,
+            None => self.is_stuck = true,
         }
         *select = rest;
+    }
+
+    /// The name of a step.
+    fn step(&mut self, query: Query, folding: Option<Folding>) -> String {
+        let text = query.to_string();
+        let known = self.steps.iter().find(|step| !is_of_events(&step.name) && step.query.to_string() == text);
+        if let Some(known) = known {
+            return known.name.clone();
+        }
+        let name = format!("part_step_{}", self.steps.len());
+        self.steps.push(Step { name: name.clone(), query, folding });
+        name
+    }
+}
+
+/// A SELECT in two steps.
+struct Split {
+    /// Of a part: what is read of the step's table, and the step. The rows of all are read together.
+    steps: Vec<(String, Query, Option<Folding>)>,
+    /// Of what came of all parts.
+    rest: Select,
+}
+
+impl Split {
+    fn new(query: Query, folding: Option<Folding>, rest: Select) -> Self {
+        Self { steps: vec![("*".to_owned(), query, folding)], rest }
     }
 }
 
@@ -264,7 +315,7 @@ fn is_grouped(select: &Select) -> bool {
 }
 
 /// A SELECT of rows for themselves.
-fn row_by_row(select: &Select, order: Option<&OrderBy>) -> Option<(Query, Select)> {
+fn row_by_row(select: &Select, order: Option<&OrderBy>) -> Option<Split> {
     let is_all = matches!(select.projection.as_slice(), [SelectItem::Wildcard(_)]);
     let fits = !is_grouped(select)
         && select.having.is_none()
@@ -275,13 +326,18 @@ fn row_by_row(select: &Select, order: Option<&OrderBy>) -> Option<(Query, Select
         let mut rest = select.clone();
         rest.projection = all_columns()?;
         rest.selection = None;
-        Some((query_of(select.clone())?, rest))
+        let folding = rest.distinct.is_some().then(|| Folding { aggregates: Vec::new() });
+        Some(Split::new(query_of(select.clone())?, folding, rest))
     })?
 }
 
 fn all_columns() -> Option<Vec<SelectItem>> {
-    match *parse("SELECT * FROM nothing", "split").ok()?.body {
-        SetExpr::Select(select) => Some(select.projection),
+    Some(select_of("SELECT * FROM nothing")?.projection)
+}
+
+fn select_of(sql: &str) -> Option<Select> {
+    match *parse(sql, "split").ok()?.body {
+        SetExpr::Select(select) => Some(*select),
         _ => None,
     }
 }
@@ -293,7 +349,7 @@ fn query_of(select: Select) -> Option<Query> {
 }
 
 /// A SELECT whose WHERE and columns are a part's.
-fn narrowed(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<(Query, Select)> {
+fn narrowed(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<Split> {
     let mut rest = select.clone();
     let condition = rest.selection.take().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
     let takes_all = rest.projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_)));
@@ -303,5 +359,6 @@ fn narrowed(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<(Qu
     // To count rows, one that every table has.
     let names: Vec<String> = if names.is_empty() { vec!["kind".to_owned()] } else { names.into_iter().collect() };
     let columns = if takes_all { "*".to_owned() } else { names.join(", ") };
-    Some((parse(&format!("SELECT {columns} FROM {table}{condition}"), "split").ok()?, rest))
+    let query = parse(&format!("SELECT {columns} FROM {table}{condition}"), "split").ok()?;
+    Some(Split::new(query, None, rest))
 }

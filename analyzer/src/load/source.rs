@@ -20,7 +20,7 @@ use super::part::{self, Part};
 use super::{Reading, Request, grouped, kept, took};
 use crate::evidence::Evidence;
 use crate::read::Options;
-use crate::workers::in_order;
+use crate::workers::{Take, in_order};
 
 /// Inputs whose logs have been read, and whose Parquet files are read part by part.
 pub(crate) struct Source<'a> {
@@ -81,7 +81,7 @@ impl<'a> Source<'a> {
         options: &Options,
         keep_logs: bool,
         each: &(dyn Fn(&[RecordBatch]) -> Result<T> + Sync),
-        take: &mut dyn FnMut(T) -> Result<()>,
+        take: Take<'_, T>,
     ) -> Result<Evidence> {
         let (columns, workloads, redaction) =
             (self.request.columns, &self.reading.workloads, options.redaction.as_ref());
@@ -110,7 +110,7 @@ impl<'a> Source<'a> {
         };
         in_order(of_logs, &|batches, hand_on| hand_on(each(batches)?), &mut take)?;
         let (filters, wanted_rows, wants) = (self.request.filters.as_deref(), &self.wanted_rows, &self.wants);
-        let unit = |files: &[PathBuf], hand_on: &mut dyn FnMut(Came<T>) -> Result<()>| -> Result<()> {
+        let unit = |files: &[PathBuf], hand_on: Take<'_, Came<T>>| -> Result<()> {
             let mut waiting = Vec::new();
             for path in files {
                 let part = Part::read(path, wanted_rows, wants, &mut |batch| {
@@ -120,7 +120,7 @@ impl<'a> Source<'a> {
                     }
                     hand_on(Came::OfRows(each(std::mem::take(&mut waiting))?))
                 })?;
-                hand_on(Came::File(path.clone(), part))?;
+                hand_on(Came::File(path.clone(), Box::new(part)))?;
             }
             if waiting.is_empty() { Ok(()) } else { hand_on(Came::OfRows(each(waiting)?)) }
         };
@@ -128,7 +128,7 @@ impl<'a> Source<'a> {
         in_order(units(&self.files), &unit, &mut |came| {
             match came {
                 Came::OfRows(came) => take(came)?,
-                Came::File(path, part) => evidence = took(std::mem::take(&mut evidence), &path, part, options)?,
+                Came::File(path, part) => evidence = took(std::mem::take(&mut evidence), &path, *part, options)?,
             }
             Ok(())
         })?;
@@ -152,7 +152,7 @@ impl<'a> Source<'a> {
 /// What comes of files.
 enum Came<T> {
     OfRows(T),
-    File(PathBuf, Part),
+    File(PathBuf, Box<Part>),
 }
 
 /// Files in runs that are worth a thread's while.

@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 use lookback_flow::columns::ColumnId;
 use sqlparser::ast::{
     DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, OrderBy,
-    Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut,
+    Query, Select, SelectItem, VisitMut, VisitorMut,
 };
 
-use super::{OF_ROWS, identifiers, is_by_outputs, is_of_a_row};
+use super::{Aggregate, Folding, OF_ROWS, Split, identifiers, is_by_outputs, is_of_a_row, select_of};
 use crate::bind::parse;
 
 /// A SELECT that counts, sums, or seeks the least or greatest, by groups or of all.
-pub(super) fn aggregated(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<(Query, Select)> {
+pub(super) fn aggregated(select: &Select, table: &str, order: Option<&OrderBy>) -> Option<Split> {
     let GroupByExpr::Expressions(by, modifiers) = &select.group_by else { return None };
     if !modifiers.is_empty()
         || select.having.is_some()
@@ -40,21 +40,29 @@ pub(super) fn aggregated(select: &Select, table: &str, order: Option<&OrderBy>) 
     if parts.is_stuck || !identifiers(&rest.projection).iter().all(|name| name.starts_with(OWN)) {
         return None;
     }
-    let own = |kind: &str, count: usize| (0..count).map(|at| format!("{OWN}{kind}{at}")).collect::<Vec<_>>();
-    let keys = [own("group_", parts.groups.len()), own("distinct_", parts.distinct.len())].concat();
-    let named = |exprs: &[String], kind: &str| {
-        exprs.iter().enumerate().map(|(at, expr)| format!("{expr} AS {OWN}{kind}{at}")).collect::<Vec<_>>()
-    };
-    let columns =
-        [named(&parts.groups, "group_"), named(&parts.distinct, "distinct_"), named(&parts.values, "value_")].concat();
-    let columns = if columns.is_empty() { "kind".to_owned() } else { columns.join(", ") };
     let condition = rest.selection.take().map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
-    let partial = [keys.clone(), named(&parts.partial, "partial_")].concat().join(", ");
-    let by = if keys.is_empty() { String::new() } else { format!(" GROUP BY {}", keys.join(", ")) };
-    let step = format!("SELECT {partial} FROM (SELECT {columns} FROM {table}{condition}) AS part_lines{by}");
-    let groups = own("group_", parts.groups.len()).into_iter().map(|name| Expr::Identifier(Ident::new(name))).collect();
-    rest.group_by = GroupByExpr::Expressions(groups, Vec::new());
-    Some((parse(&step, "split").ok()?, rest))
+    let shown = identifiers(&rest.projection);
+    let group =
+        |at: usize| Some(own("group_", at)).filter(|name| shown.contains(name)).unwrap_or_else(|| own("key_", at));
+    let groups: Vec<String> = (0..parts.groups.len()).map(group).collect();
+    let by = groups.iter().map(|name| Expr::Identifier(Ident::new(name))).collect();
+    rest.group_by = GroupByExpr::Expressions(by, Vec::new());
+    Some(Split { steps: parts.steps(&groups, table, &condition)?, rest })
+}
+
+/// Whether of a step's column it is only asked whether two values are the same: as it is counted by its different values, or is a
+/// group that is not shown.
+#[must_use]
+pub fn is_only_compared(column: &str) -> bool {
+    ["distinct_", "key_"].iter().any(|kind| column.strip_prefix(OWN).is_some_and(|name| name.starts_with(kind)))
+}
+
+fn own(kind: &str, at: usize) -> String {
+    format!("{OWN}{kind}{at}")
+}
+
+fn named(exprs: &[String], names: &[String]) -> Vec<String> {
+    exprs.iter().zip(names).map(|(expr, name)| format!("{expr} AS {name}")).collect()
 }
 
 /// Begins the names of columns of a step.
@@ -98,7 +106,7 @@ impl VisitorMut for Aggregates {
         }
         let text = expr.to_string();
         if let Some(at) = self.groups.iter().position(|group| *group == text) {
-            *expr = own("group_", at);
+            *expr = Expr::Identifier(Ident::new(own("group_", at)));
         } else if let Expr::Function(function) = expr {
             match self.function(function) {
                 Some(whole) => *expr = whole,
@@ -110,15 +118,52 @@ impl VisitorMut for Aggregates {
     }
 }
 
-fn own(kind: &str, at: usize) -> Expr {
-    Expr::Identifier(Ident::new(format!("{OWN}{kind}{at}")))
-}
-
 fn name_of(function: &Function) -> String {
     function.name.to_string().to_lowercase()
 }
 
 impl Aggregates {
+    /// The groups with their aggregates, and for each value whose different ones are counted the groups with these: together they
+    /// would be a row for each group and value, however little there is to say of it.
+    fn steps(&self, groups: &[String], table: &str, condition: &str) -> Option<Vec<(String, Query, Option<Folding>)>> {
+        let names = |kind: &str, count: usize| (0..count).map(|at| own(kind, at)).collect::<Vec<_>>();
+        let (counted, partial) = (names("distinct_", self.distinct.len()), names("partial_", self.partial.len()));
+        let values = names("value_", self.values.len());
+        // What a step does not have is NULL, which no aggregate takes into account.
+        let read = |has_group: bool, distinct: Option<usize>| {
+            let or_null = |name: &String, has: bool| if has { name.clone() } else { format!("NULL AS {name}") };
+            let counted = counted.iter().enumerate().map(|(at, name)| or_null(name, distinct == Some(at)));
+            let partial = partial.iter().map(|name| or_null(name, has_group));
+            let columns: Vec<String> = groups.iter().cloned().chain(counted).chain(partial).collect();
+            if columns.is_empty() { "*".to_owned() } else { columns.join(", ") }
+        };
+        let of = |lines: &[String], columns: &[String], by: &[String]| {
+            let or_kind = |columns: &[String]| if columns.is_empty() { "kind".to_owned() } else { columns.join(", ") };
+            let lines = format!("SELECT {} FROM {table}{condition}", or_kind(lines));
+            let by = if by.is_empty() { String::new() } else { format!(" GROUP BY {}", by.join(", ")) };
+            parse(&format!("SELECT {} FROM ({lines}) AS part_lines{by}", columns.join(", ")), "split").ok()
+        };
+        let aggregates = self.partial.iter().map(|partial| match partial.split('(').next() {
+            Some("min") => Aggregate::Least,
+            Some("max") => Aggregate::Greatest,
+            _ => Aggregate::Sum,
+        });
+        let lines = [named(&self.groups, groups), named(&self.values, &values)].concat();
+        let columns = [groups.to_vec(), named(&self.partial, &partial)].concat();
+        let mut steps = Vec::new();
+        if !columns.is_empty() {
+            let folding = Folding { aggregates: aggregates.collect() };
+            steps.push((read(true, None), of(&lines, &columns, groups)?, Some(folding)));
+        }
+        for (at, (expr, name)) in self.distinct.iter().zip(&counted).enumerate() {
+            let lines = [named(&self.groups, groups), vec![format!("{expr} AS {name}")]].concat();
+            let columns = [groups.to_vec(), vec![name.clone()]].concat();
+            let folding = Folding { aggregates: Vec::new() };
+            steps.push((read(false, Some(at)), of(&lines, &columns, &columns)?, Some(folding)));
+        }
+        Some(steps)
+    }
+
     /// What an aggregate is over the aggregates of parts.
     fn function(&mut self, function: &Function) -> Option<Expr> {
         let FunctionArguments::List(arguments) = &function.args else { return None };
@@ -129,10 +174,10 @@ impl Aggregates {
             && function.within_group.is_empty()
             && arguments.clauses.is_empty();
         let name = name_of(function);
-        if !is_plain || !matches!(name.as_str(), "count" | "sum" | "min" | "max") {
+        let is_distinct = arguments.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        if !is_plain || !matches!(name.as_str(), "count" | "sum" | "min" | "max") || (is_distinct && name == "sum") {
             return None;
         }
-        let is_distinct = arguments.duplicate_treatment == Some(DuplicateTreatment::Distinct);
         let value = match argument {
             FunctionArgExpr::Wildcard if name == "count" && !is_distinct => None,
             FunctionArgExpr::Expr(value) if is_of_a_row(value) => Some(value.to_string()),
@@ -146,8 +191,8 @@ impl Aggregates {
         };
         let (name, distinct, column) = match (name.as_str(), value) {
             // The least of distinct values is the least of all.
-            ("count" | "sum", Some(value)) if is_distinct => {
-                (name.as_str(), "DISTINCT ", format!("{OWN}distinct_{}", place(&mut self.distinct, value)))
+            ("count", Some(value)) if is_distinct => {
+                ("count", "DISTINCT ", own("distinct_", place(&mut self.distinct, value)))
             }
             (_, value) => {
                 let value = value
@@ -156,11 +201,8 @@ impl Aggregates {
                 (if name == "count" { "sum" } else { name.as_str() }, "", format!("{OWN}partial_{at}"))
             }
         };
-        match *parse(&format!("SELECT {name}({distinct}{column})"), "split").ok()?.body {
-            SetExpr::Select(select) => match select.projection.into_iter().next()? {
-                SelectItem::UnnamedExpr(expr) => Some(expr),
-                _ => None,
-            },
+        match select_of(&format!("SELECT {name}({distinct}{column})"))?.projection.into_iter().next()? {
+            SelectItem::UnnamedExpr(expr) => Some(expr),
             _ => None,
         }
     }

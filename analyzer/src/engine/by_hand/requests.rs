@@ -120,7 +120,7 @@ mod tests {
             UInt32Chunked::from_iter_options(name.into(), all().map(of)).into_column()
         };
         // What SQL leaves open, whose name stands for lines of one time and key, must make no difference.
-        let name = |line: &Said| line.0.unsigned_abs() as usize / 250_000_000 % 7 % 4;
+        let name = |line: &Said| usize::try_from(line.0 / 250_000_000 % 7 % 4).unwrap();
         let latency = all().map(|line| Some(line.0.unsigned_abs() % 7).filter(|latency| *latency > 1));
         let columns = vec![
             Int64Chunked::from_iter_values("time_ns".into(), all().map(|line| line.0)).into_column(),

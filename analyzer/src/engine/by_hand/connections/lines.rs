@@ -48,8 +48,9 @@ pub(super) mod said {
     pub(super) const ACK: u16 = 1 << 10;
 }
 
-/// A line.
+/// A line, in 20 bytes: there are many.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, packed(4))]
 pub(super) struct Line {
     pub time: i64,
     /// Place in [`Lines::connections`].

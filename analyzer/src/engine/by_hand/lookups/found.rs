@@ -53,7 +53,7 @@ pub(super) fn of(lines: &Lines, texts: &Texts) -> Vec<Lookup> {
                 lookups.extend(lookup.take());
             }
             let is_repeated = asked.is_none_or(|asked| line.time.wrapping_sub(asked) >= REPEATED);
-            lookup.get_or_insert_with(|| Lookup::new(line)).add(line, is_repeated, texts);
+            lookup.get_or_insert_with(|| Lookup::new(line)).add(line, is_repeated, lines, texts);
             if line.is_request {
                 asked = Some(line.time);
             }
@@ -69,13 +69,15 @@ impl Lookup {
         Self { key: line.key, time_ns: line.time, last_ns: line.time, ..Self::default() }
     }
 
-    fn add(&mut self, line: &Line, is_repeated: bool, texts: &Texts) {
-        texts.greater(&mut self.client, line.client);
-        texts.greater(&mut self.client_namespace, line.client_namespace);
-        texts.greater(&mut self.server, line.server);
-        texts.greater(&mut self.server_ip, line.server_ip);
-        texts.greater(&mut self.l4_protocol, line.l4_protocol);
-        self.server_port = self.server_port.max(line.server_port);
+    fn add(&mut self, line: &Line, is_repeated: bool, lines: &Lines, texts: &Texts) {
+        if let Some(ends) = lines.ends.get_index(line.ends as usize) {
+            texts.greater(&mut self.client, ends.client);
+            texts.greater(&mut self.client_namespace, ends.client_namespace);
+            texts.greater(&mut self.server, ends.server);
+            texts.greater(&mut self.server_ip, ends.server_ip);
+            texts.greater(&mut self.l4_protocol, ends.l4_protocol);
+            self.server_port = self.server_port.max(ends.server_port);
+        }
         self.time_ns = self.time_ns.min(line.time);
         self.last_ns = self.last_ns.max(line.time);
         self.is_dropped |= line.is_dropped;

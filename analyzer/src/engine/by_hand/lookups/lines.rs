@@ -34,12 +34,8 @@ pub(super) struct Line {
     pub time: i64,
     /// Place in [`Lines::keys`].
     pub key: u32,
-    pub client: Option<Number>,
-    pub client_namespace: Option<Number>,
-    pub server: Option<Number>,
-    pub server_ip: Option<Number>,
-    pub l4_protocol: Option<Number>,
-    pub server_port: Option<u32>,
+    /// Place in [`Lines::ends`].
+    pub ends: u32,
     pub rcode: Option<u32>,
     pub has_answer: bool,
     pub is_request: bool,
@@ -56,11 +52,23 @@ pub(super) struct Key {
     pub qtype: Option<Number>,
 }
 
+/// Who asks whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ends {
+    pub client: Option<Number>,
+    pub client_namespace: Option<Number>,
+    pub server: Option<Number>,
+    pub server_ip: Option<Number>,
+    pub server_port: Option<u32>,
+    pub l4_protocol: Option<Number>,
+}
+
 /// All lines of some flows.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     pub(super) rows: Vec<Line>,
     pub(super) keys: PlIndexSet<Key>,
+    pub(super) ends: PlIndexSet<Ends>,
 }
 
 impl Lines {
@@ -86,16 +94,21 @@ impl Lines {
             };
             keys.push(u32::try_from(self.keys.insert_full(key).0).ok()?);
         }
+        let mut ends = Vec::with_capacity(others.ends.len());
+        for theirs in others.ends {
+            let theirs = Ends {
+                client: texts.of(theirs.client),
+                client_namespace: texts.of(theirs.client_namespace),
+                server: texts.of(theirs.server),
+                server_ip: texts.of(theirs.server_ip),
+                server_port: theirs.server_port,
+                l4_protocol: texts.of(theirs.l4_protocol),
+            };
+            ends.push(u32::try_from(self.ends.insert_full(theirs).0).ok()?);
+        }
         for line in others.rows {
-            self.rows.push(Line {
-                key: *keys.get(line.key as usize)?,
-                client: texts.of(line.client),
-                client_namespace: texts.of(line.client_namespace),
-                server: texts.of(line.server),
-                server_ip: texts.of(line.server_ip),
-                l4_protocol: texts.of(line.l4_protocol),
-                ..line
-            });
+            let (key, ends) = (*keys.get(line.key as usize)?, *ends.get(line.ends as usize)?);
+            self.rows.push(Line { key, ends, ..line });
         }
         self.is_small().then_some(self)
     }
@@ -106,7 +119,7 @@ impl Lines {
     }
 
     fn chunk(&mut self, chunk: Chunk<'_>, texts: &mut Texts) -> Option<()> {
-        let Self { rows, keys } = self;
+        let Self { rows, keys, ends } = self;
         let (l7_protocol, l7_type, flow_type) =
             (chunk.texts("l7_protocol")?, chunk.texts("l7_type")?, chunk.texts("flow_type")?);
         let time = chunk.numbers("time_ns")?;
@@ -137,15 +150,12 @@ impl Lines {
             let name =
                 names.get(query, row, &mut |name| texts.number(&name.strip_suffix('.').unwrap_or(name).to_lowercase()));
             let key = Key { client_ip, client_port: client_port.get(row), name, qtype };
+            let server_port = server_port.get(row);
+            let of = Ends { client, client_namespace, server, server_ip, server_port, l4_protocol };
             rows.push(Line {
                 time: time.get(row)?,
                 key: u32::try_from(keys.insert_full(key).0).ok()?,
-                client,
-                client_namespace,
-                server,
-                server_ip,
-                l4_protocol,
-                server_port: server_port.get(row),
+                ends: u32::try_from(ends.insert_full(of).0).ok()?,
                 rcode: rcode.get(row),
                 has_answer: has_answer.get(row) == Some(true),
                 is_request,

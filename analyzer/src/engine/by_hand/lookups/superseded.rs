@@ -30,10 +30,10 @@ pub(super) fn of(lookups: &[Lookup], lines: &Lines, texts: &Texts) -> PlHashSet<
         }
     }
     let is_superseded = |(asker, name): &Asked| {
-        let (Some(asker), Some(name)) = (asker, name) else { return false };
+        let (Some(client), Some(name)) = (asker, name) else { return false };
         let missing = texts.get(*name);
-        let forms = forms.get(&(*asker, first_label(missing)));
-        forms.into_iter().flatten().any(|(asked, resolved)| asked != name && decides(asked, *resolved, missing, texts))
+        let forms = forms.get(&(*client, first_label(missing)));
+        forms.into_iter().flatten().any(|(asked, resolved)| asked != name && decides(*asked, *resolved, missing, texts))
     };
     missing.into_iter().filter(is_superseded).collect()
 }
@@ -43,8 +43,8 @@ fn first_label(name: &str) -> &str {
 }
 
 /// Whether a form of a missing name tells what became of it.
-fn decides(asked: &Number, is_resolved: bool, missing: &str, texts: &Texts) -> bool {
-    let asked = texts.get(*asked);
+fn decides(asked: Number, is_resolved: bool, missing: &str, texts: &Texts) -> bool {
+    let asked = texts.get(asked);
     let goes_on = |name: &str, with: &str| name.strip_prefix(with).is_some_and(|rest| rest.starts_with('.'));
     let mut around_svc = asked.split(".svc.");
     // A later form decides, whatever came of it. redis.db.shop.svc.cluster.local, then redis.db:

@@ -101,10 +101,13 @@ impl Lines {
 
     /// The lines of others behind these; `None` when there are too many.
     pub(in super::super) fn join(mut self, others: Self, texts: &Renumbered) -> Option<Self> {
-        let keys: Vec<u32> =
-            others.keys.into_iter().map(|key| self.keys.insert_full(key.renumbered(texts)).0 as u32).collect();
-        let ends: Vec<u32> =
-            others.ends.into_iter().map(|ends| self.ends.insert_full(ends.renumbered(texts)).0 as u32).collect();
+        let (mut keys, mut ends) = (Vec::with_capacity(others.keys.len()), Vec::with_capacity(others.ends.len()));
+        for key in others.keys {
+            keys.push(u32::try_from(self.keys.insert_full(key.renumbered(texts)).0).ok()?);
+        }
+        for of in others.ends {
+            ends.push(u32::try_from(self.ends.insert_full(of.renumbered(texts)).0).ok()?);
+        }
         for line in others.rows {
             self.rows.push(Line {
                 key: *keys.get(line.key as usize)?,
