@@ -311,6 +311,10 @@ mod tests {
         "SELECT flows.client FROM flows WHERE flows.verdict = 'DROPPED'",
         "SELECT client FROM flows WHERE server IN (SELECT server FROM flows WHERE verdict = 'DROPPED')",
         "WITH flows AS (SELECT kind, count(*) AS n FROM events GROUP BY kind) SELECT kind, n FROM flows",
+        "SELECT client AS part_distinct_0, verdict AS part_key_0 FROM flows",
+        "SELECT count(*) AS n, max(time_ns) AS last FROM flows GROUP BY coalesce(client, server), verdict",
+        "SELECT verdict, count(DISTINCT client) AS clients, count(DISTINCT server) AS servers, count(DISTINCT server_port) AS ports, \
+         max(client) AS last FROM flows GROUP BY verdict",
         "SELECT client, count(*) AS n FROM connections GROUP BY client",
         "SELECT * FROM drops",
     ];

@@ -21,8 +21,8 @@ use sqlparser::ast::{
     VisitorMut,
 };
 
-use aggregate::aggregated;
 pub use aggregate::is_only_compared;
+use aggregate::{OWN, aggregated};
 
 use crate::bind::{mentioned, parse, relations};
 use crate::needles::is_of_events;
@@ -138,7 +138,8 @@ impl Splitting<'_> {
     }
 
     fn select(&mut self, select: &mut Select, table: &str, order: Option<&OrderBy>) {
-        if has_odd_clauses(select) || reads_more(select, table) {
+        // Names that begin as ours do would be taken for them.
+        if has_odd_clauses(select) || reads_more(select, table) || select.to_string().contains(OWN) {
             self.is_stuck = true;
             return;
         }

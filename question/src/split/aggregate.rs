@@ -66,7 +66,7 @@ fn named(exprs: &[String], names: &[String]) -> Vec<String> {
 }
 
 /// Begins the names of columns of a step.
-const OWN: &str = "part_";
+pub(super) const OWN: &str = "part_";
 
 /// What a group is made of, where it may be named by an alias of the SELECT.
 fn resolved(group: &Expr, select: &Select) -> Option<String> {
