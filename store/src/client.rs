@@ -39,7 +39,7 @@ pub(crate) fn open(address: &Address) -> io::Result<Bucket> {
                 .or_else(|| builder.get_config_value(&AmazonS3ConfigKey::Endpoint));
             let allows = builder.get_config_value(&AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
             if let Some(endpoint) = endpoint.as_deref().filter(|endpoint| endpoint.starts_with("http://"))
-                && allows.as_deref() != Some("true")
+                && !allows.is_some_and(|allows| is_yes(&allows))
             {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
@@ -73,6 +73,11 @@ pub(crate) fn open(address: &Address) -> io::Result<Bucket> {
             bucket(address, builder.build(), "Azure Blob Storage", credentials)
         }
     }
+}
+
+/// As the library reads it.
+fn is_yes(text: &str) -> bool {
+    ["1", "true", "on", "yes", "y"].contains(&text.to_ascii_lowercase().as_str())
 }
 
 fn bucket<S: ObjectStore>(

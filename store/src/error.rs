@@ -13,19 +13,42 @@ use crate::Bucket;
 /// Longest part of an error of a library that is told.
 const LONGEST: usize = 300;
 
+/// Codes of a bucket that is not there, where the status alone may mean a file.
+const MISSING: &[&str] = &["NoSuchBucket", "ContainerNotFound"];
+
+/// Codes of who may not do it, or is not known; a listing gives nothing else.
+const DENIED: &[&str] = &[
+    "401",
+    "403",
+    "AccessDenied",
+    "AuthenticationFailed",
+    "AuthorizationFailure",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+];
+
+/// Where clouds give credentials to their own machines: who is asked there has none.
+const SERVICES: &[&str] =
+    &["/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/", "169.254.169.254"];
+
 /// An error, as whoever asked is told of it.
 pub(crate) fn told(bucket: &Bucket, error: Error) -> io::Error {
     let Bucket { name, credentials, .. } = bucket;
-    let code = code(&error).map(|code| format!(" ({code})")).unwrap_or_default();
+    let own = code(&error);
+    let code = own.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
     let denied = || {
         let look = if credentials.is_empty() { String::new() } else { format!("; look at {credentials}") };
         (ErrorKind::PermissionDenied, format!("{name} does not let this user do it{code}{look}"))
     };
+    let is_one_of = |codes: &[&str]| own.as_deref().is_some_and(|own| codes.contains(&own));
     let (kind, text) = match &error {
-        Error::NotFound { .. } if code.contains("Bucket") || code.contains("Container") => (
+        _ if is_one_of(MISSING) => (
             ErrorKind::NotConnected,
             format!("there is no {name}{code}; make it, or look at its name and the endpoint"),
         ),
+        _ if is_one_of(DENIED) => denied(),
         Error::NotFound { .. } => (ErrorKind::NotFound, format!("it is not in {name}")),
         Error::AlreadyExists { .. } | Error::Precondition { .. } => {
             (ErrorKind::AlreadyExists, format!("it is in {name} already"))
@@ -34,13 +57,13 @@ pub(crate) fn told(bucket: &Bucket, error: Error) -> io::Error {
         Error::NotImplemented { .. } | Error::NotSupported { .. } => {
             (ErrorKind::Unsupported, format!("{name} cannot do it{code}: {}", plain(&error)))
         }
-        _ => match http(&error) {
-            _ if text_of(&error).contains("metadata/") || text_of(&error).contains("169.254.169.254") => (
-                ErrorKind::PermissionDenied,
-                format!(
-                    "there are no credentials for {name}, and this machine's own service for them does not answer; set {credentials}"
-                ),
+        _ if is_about_credentials(&error) => (
+            ErrorKind::PermissionDenied,
+            format!(
+                "there are no credentials for {name}, and no service of this machine gives some; set {credentials}"
             ),
+        ),
+        _ => match http(&error) {
             Some(HttpErrorKind::Connect) => {
                 (ErrorKind::NotConnected, format!("{name} cannot be reached: {}; is the server there?", cause(&error)))
             }
@@ -74,6 +97,11 @@ fn text_of(error: &Error) -> String {
         source = cause.source();
     }
     text
+}
+
+fn is_about_credentials(error: &Error) -> bool {
+    let text = text_of(error);
+    SERVICES.iter().any(|service| text.contains(service))
 }
 
 /// How a connection failed, if it did.
@@ -146,6 +174,8 @@ mod tests {
     fn a_bucket_that_is_missing_is_told_from_a_file_that_is() {
         let text = told_of(Error::NotFound { path: "a".into(), source: "<Code>NoSuchBucket</Code>".into() });
         assert!(text.starts_with("there is no bucket b at http://h (NoSuchBucket)"), "{text}");
+        let text = told_of(Error::Generic { store: "S3", source: "<Code>NoSuchBucket</Code>".into() });
+        assert!(text.starts_with("there is no bucket b"), "a listing: {text}");
         let text = told_of(Error::NotFound { path: "a".into(), source: "<Code>NoSuchKey</Code>".into() });
         assert_eq!(text, "it is not in bucket b at http://h");
     }
