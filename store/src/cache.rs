@@ -93,13 +93,18 @@ impl Cache {
         if pieces.get(&start).is_some_and(|piece| piece.bytes.len() >= length) {
             return;
         }
-        let before = pieces.insert(start, Piece { bytes, used: now });
+        // What the new one holds is found in it: a piece that begins later would hide the rest.
+        let end = start.saturating_add(length as u64);
+        let within = |(begin, piece): (&u64, &Piece)| (begin + piece.bytes.len() as u64 <= end).then_some(*begin);
+        for begin in pieces.range(start..end).filter_map(within).collect::<Vec<u64>>() {
+            if let Some(piece) = pieces.remove(&begin) {
+                held.bytes -= piece.bytes.len();
+                held.order.remove(&piece.used);
+            }
+        }
+        pieces.insert(start, Piece { bytes, used: now });
         held.bytes += length;
         held.order.insert(now, (Arc::clone(file), start));
-        if let Some(before) = before {
-            held.bytes -= before.bytes.len();
-            held.order.remove(&before.used);
-        }
         while held.bytes > self.most
             && let Some((_, (file, start))) = held.order.pop_first()
         {
@@ -144,5 +149,16 @@ mod tests {
         assert_eq!(cache.at("a", 0).unwrap(), "abcd");
         let held = cache.held();
         assert_eq!((held.bytes, held.order.len()), (4, 1));
+    }
+
+    #[test]
+    fn a_piece_within_another_does_not_hide_the_rest_of_it() {
+        let cache = Cache::holding(100);
+        let a: Arc<str> = "a".into();
+        cache.keep(&a, 4, Bytes::from_static(b"ef"));
+        cache.keep(&a, 0, Bytes::from_static(b"abcdefgh"));
+        assert_eq!(cache.at("a", 6).unwrap(), "gh");
+        let held = cache.held();
+        assert_eq!((held.bytes, held.order.len()), (8, 1));
     }
 }

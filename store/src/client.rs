@@ -21,7 +21,7 @@ const TIMEOUT: &str = "60s";
 fn retries() -> RetryConfig {
     let backoff =
         BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(5), base: 2.0 };
-    RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(60) }
+    RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_mins(1) }
 }
 
 /// A bucket as the environment says.
@@ -98,7 +98,7 @@ fn host(endpoint: &str) -> String {
     let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
     let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = rest.rsplit('@').next().unwrap_or_default();
-    let shown: String = host.chars().filter(|c| c.is_ascii_graphic()).collect();
+    let shown: String = host.chars().filter(char::is_ascii_graphic).collect();
     if scheme.is_empty() { shown } else { format!("{scheme}://{shown}") }
 }
 

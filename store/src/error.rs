@@ -34,16 +34,16 @@ const SERVICES: &[&str] =
     &["/latest/api/token", "/latest/meta-data/", "/computeMetadata/", "/metadata/identity/", "169.254.169.254"];
 
 /// An error, as whoever asked is told of it.
-pub(crate) fn told(bucket: &Bucket, error: Error) -> io::Error {
+pub(crate) fn told(bucket: &Bucket, error: &Error) -> io::Error {
     let Bucket { name, credentials, .. } = bucket;
-    let own = code(&error);
+    let own = code(error);
     let code = own.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
     let denied = || {
         let look = if credentials.is_empty() { String::new() } else { format!("; look at {credentials}") };
         (ErrorKind::PermissionDenied, format!("{name} does not let this user do it{code}{look}"))
     };
     let is_one_of = |codes: &[&str]| own.as_deref().is_some_and(|own| codes.contains(&own));
-    let (kind, text) = match &error {
+    let (kind, text) = match error {
         _ if is_one_of(MISSING) => (
             ErrorKind::NotConnected,
             format!("there is no {name}{code}; make it, or look at its name and the endpoint"),
@@ -55,24 +55,24 @@ pub(crate) fn told(bucket: &Bucket, error: Error) -> io::Error {
         }
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => denied(),
         Error::NotImplemented { .. } | Error::NotSupported { .. } => {
-            (ErrorKind::Unsupported, format!("{name} cannot do it{code}: {}", plain(&error)))
+            (ErrorKind::Unsupported, format!("{name} cannot do it{code}: {}", plain(error)))
         }
-        _ if is_about_credentials(&error) => (
+        _ if is_about_credentials(error) => (
             ErrorKind::PermissionDenied,
             format!(
                 "there are no credentials for {name}, and no service of this machine gives some; set {credentials}"
             ),
         ),
-        _ => match http(&error) {
+        _ => match http(error) {
             Some(HttpErrorKind::Connect) => {
-                (ErrorKind::NotConnected, format!("{name} cannot be reached: {}; is the server there?", cause(&error)))
+                (ErrorKind::NotConnected, format!("{name} cannot be reached: {}; is the server there?", cause(error)))
             }
             Some(HttpErrorKind::Timeout) => {
                 (ErrorKind::TimedOut, format!("{name} did not answer in time, however often it was asked"))
             }
-            Some(_) => (ErrorKind::NotConnected, format!("{name} broke off its answer: {}", cause(&error))),
+            Some(_) => (ErrorKind::NotConnected, format!("{name} broke off its answer: {}", cause(error))),
             None if !code.is_empty() => (ErrorKind::Other, format!("{name} answers with an error{code}")),
-            None => (ErrorKind::Other, format!("{name} cannot be asked: {}", plain(&error))),
+            None => (ErrorKind::Other, format!("{name} cannot be asked: {}", plain(error))),
         },
     };
     io::Error::new(kind, text)
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    fn told_of(error: Error) -> String {
+    fn told_of(error: &Error) -> String {
         let bucket =
             Bucket { store: Arc::new(InMemory::new()), name: "bucket b at http://h".into(), credentials: "KEY" };
         told(&bucket, error).to_string()
@@ -158,25 +158,25 @@ mod tests {
     #[test]
     fn of_an_answer_only_the_code_is_told() {
         let answer = "<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIASECRET</AWSAccessKeyId></Error>";
-        let text = told_of(Error::PermissionDenied { path: "a".into(), source: answer.into() });
+        let text = told_of(&Error::PermissionDenied { path: "a".into(), source: answer.into() });
         assert!(text.contains("(SignatureDoesNotMatch); look at KEY") && !text.contains("AKIASECRET"), "{text}");
         let text =
-            told_of(Error::Generic { store: "S3", source: format!("GET http://h/b?sig=AKIASECRET {answer}").into() });
+            told_of(&Error::Generic { store: "S3", source: format!("GET http://h/b?sig=AKIASECRET {answer}").into() });
         assert!(text.contains("SignatureDoesNotMatch") && !text.contains("AKIASECRET"), "{text}");
-        let text = told_of(Error::Generic { store: "S3", source: "cannot: http://h/b?sig=AKIASECRET".into() });
+        let text = told_of(&Error::Generic { store: "S3", source: "cannot: http://h/b?sig=AKIASECRET".into() });
         assert_eq!(text, "bucket b at http://h cannot be asked: cannot: http://h/b");
         let hostile = "<Code>\u{1b}[31mred</Code>";
-        let text = told_of(Error::PermissionDenied { path: "a".into(), source: hostile.into() });
+        let text = told_of(&Error::PermissionDenied { path: "a".into(), source: hostile.into() });
         assert!(!text.chars().any(char::is_control), "{text:?}");
     }
 
     #[test]
     fn a_bucket_that_is_missing_is_told_from_a_file_that_is() {
-        let text = told_of(Error::NotFound { path: "a".into(), source: "<Code>NoSuchBucket</Code>".into() });
+        let text = told_of(&Error::NotFound { path: "a".into(), source: "<Code>NoSuchBucket</Code>".into() });
         assert!(text.starts_with("there is no bucket b at http://h (NoSuchBucket)"), "{text}");
-        let text = told_of(Error::Generic { store: "S3", source: "<Code>NoSuchBucket</Code>".into() });
+        let text = told_of(&Error::Generic { store: "S3", source: "<Code>NoSuchBucket</Code>".into() });
         assert!(text.starts_with("there is no bucket b"), "a listing: {text}");
-        let text = told_of(Error::NotFound { path: "a".into(), source: "<Code>NoSuchKey</Code>".into() });
+        let text = told_of(&Error::NotFound { path: "a".into(), source: "<Code>NoSuchKey</Code>".into() });
         assert_eq!(text, "it is not in bucket b at http://h");
     }
 }

@@ -164,7 +164,7 @@ impl Store for Stores {
             Ok::<Pending<io::Result<Vec<Entry>>>, io::Error>(Box::pin(async move {
                 let listed =
                     if deep { all_below(&*bucket.store, &key).await } else { below(&*bucket.store, &key).await };
-                listed.map_err(|error| told(&bucket, error))
+                listed.map_err(|error| told(&bucket, &error))
             }))
         });
         let requests: Vec<_> = requests.collect::<io::Result<_>>()?;
@@ -176,7 +176,7 @@ impl Store for Stores {
             match self.at(path) {
                 Ok((bucket, key)) => Box::pin(async move {
                     let read = async { bucket.store.get(&key).await?.bytes().await };
-                    read.await.map_err(|error| told(&bucket, error))
+                    read.await.map_err(|error| told(&bucket, &error))
                 }),
                 Err(error) => Box::pin(async { Err(error) }),
             }
@@ -216,7 +216,7 @@ impl Store for Stores {
         let (bucket, key) = self.at(path)?;
         self.engine()?.wait(async move {
             let options = PutOptions::from(PutMode::Create);
-            bucket.store.put_opts(&key, content.into(), options).await.map(drop).map_err(|error| told(&bucket, error))
+            bucket.store.put_opts(&key, content.into(), options).await.map(drop).map_err(|error| told(&bucket, &error))
         })?
     }
 
@@ -225,7 +225,7 @@ impl Store for Stores {
         self.engine()?.wait(async move {
             match bucket.store.delete(&key).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                Err(error) => Err(told(&bucket, error)),
+                Err(error) => Err(told(&bucket, &error)),
             }
         })?
     }

@@ -18,9 +18,9 @@ pub(crate) async fn put(bucket: &Bucket, from: &Path, to: &Key) -> io::Result<()
     let mut file = File::open(from)?;
     let first = part(&mut file)?;
     if first.len() < PART {
-        return bucket.store.put(to, first.into()).await.map(drop).map_err(|error| told(bucket, error));
+        return bucket.store.put(to, first.into()).await.map(drop).map_err(|error| told(bucket, &error));
     }
-    let mut upload = bucket.store.put_multipart(to).await.map_err(|error| told(bucket, error))?;
+    let mut upload = bucket.store.put_multipart(to).await.map_err(|error| told(bucket, &error))?;
     let done = parts(bucket, upload.as_mut(), first, &mut file).await;
     if done.is_err() {
         // What cannot be taken back costs room until the bucket's own rules let it go.
@@ -32,10 +32,10 @@ pub(crate) async fn put(bucket: &Bucket, from: &Path, to: &Key) -> io::Result<()
 async fn parts(bucket: &Bucket, upload: &mut dyn MultipartUpload, first: Vec<u8>, file: &mut File) -> io::Result<()> {
     let mut next = first;
     while !next.is_empty() {
-        upload.put_part(next.into()).await.map_err(|error| told(bucket, error))?;
+        upload.put_part(next.into()).await.map_err(|error| told(bucket, &error))?;
         next = part(file)?;
     }
-    upload.complete().await.map(drop).map_err(|error| told(bucket, error))
+    upload.complete().await.map(drop).map_err(|error| told(bucket, &error))
 }
 
 /// The next part; a shorter one is the last.
