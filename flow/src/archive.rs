@@ -12,7 +12,7 @@
 //! 2. An import is there whole or not at all, whenever it is killed (see [`journal`]).
 //! 3. A log that was imported is not imported again; of one that has grown, only what is new.
 //! 4. Files are merged ([`compact`]) and expire ([`expire`]) without a moment at which a reader misses a flow or finds one twice.
-//! 5. What is in object storage is likewise whole or not there, though nothing can be renamed there ([`sending`]); it can be read and
+//! 5. What is in object storage is likewise whole or not there, though nothing can be renamed there (`sending`); it can be read and
 //!    imported into, and not merged there.
 //! 6. No text from a log becomes a path but for the letters, digits, `.`, `_` and `-` of a node's name.
 

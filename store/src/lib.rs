@@ -2,9 +2,9 @@
 //!
 //! Promises:
 //! 1. Only what is asked for is fetched, in ranges; ranges near each other together, others at the same time.
-//! 2. What is kept of it in memory is bounded ([`cache`]), as are requests at a time, the time that each takes and how often it is made
-//!    again ([`client`]).
-//! 3. An error says what did not work and what to do, and never a secret ([`error`]).
+//! 2. What is kept of it in memory is bounded (`cache`), as are requests at a time, the time that each takes and how often it is made
+//!    again (`client`).
+//! 3. An error says what did not work and what to do, and never a secret (`error`).
 //! 4. A thread that waits for an answer may be any, one of an asynchronous runtime, too.
 //!
 //! `lookback-flow` knows this crate by the trait [`Store`] alone.
