@@ -8,18 +8,19 @@ use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
-use lookback_flow::archive::Archive;
 use lookback_flow::archive::content::file_sha256;
 use lookback_flow::archive::disorder::Disorder;
 use lookback_flow::archive::journal::{ImportedFile, Journal};
 use lookback_flow::archive::layout::hour_of;
+use lookback_flow::archive::{Archive, ArchiveError};
 use lookback_flow::coverage::{self, Coverage, Node};
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_flow::json::{Decoder, Wants};
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
+use lookback_flow::store;
 use lookback_flow::time::rfc3339;
 use rayon::prelude::*;
 
@@ -79,8 +80,7 @@ impl Checking {
                 files.extend(archive.all_files()?);
             }
         }
-        let size = |path: &PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
-        let bytes = read::bytes(found) + files.iter().map(size).sum::<u64>();
+        let bytes = read::bytes(found) + files.iter().map(|path| read::size(path)).sum::<u64>();
         let progress = read::progress("checking", bytes, options.progress);
         for input in &found.inputs {
             if !matches!(input, Input::Archive(_)) {
@@ -96,7 +96,7 @@ impl Checking {
                 hour = hour_of(path);
             }
             self.file(path, &mut seen, options)?;
-            progress.inc(size(path));
+            progress.inc(read::size(path));
         }
         progress.finish_and_clear();
         self.evidence.covers.join_nodes();
@@ -133,6 +133,9 @@ impl Checking {
     fn file(&mut self, path: &Path, seen: &mut Seen, options: &Options) -> Result<()> {
         let mut origin = Origin { name: path.display().to_string(), ..Origin::default() };
         if let Err(error) = self.rows(path, seen) {
+            if read::is_away(&error) {
+                return Err(error.context(path.display().to_string()));
+            }
             origin.broken = Some(error.to_string());
             options.told(&origin)?;
             self.evidence.inputs.push(origin);
@@ -182,6 +185,7 @@ impl Checking {
     fn hashes(&mut self, archive: &Archive) -> Result<()> {
         let files = match Journal::new(&archive.root).files() {
             Ok(files) => files,
+            Err(error @ ArchiveError::Io { .. }) if store::is_remote(&archive.root) => return Err(error.into()),
             Err(error) => {
                 self.find("broken-record", error.to_string());
                 return Ok(());
@@ -198,6 +202,9 @@ impl Checking {
                 (Some(file), Ok(hash)) if hash == file.sha256 => self.unchanged += 1,
                 (Some(_), Ok(_)) => {
                     self.find("changed-file", format!("{}: is not as it was imported", path.display()));
+                }
+                (_, Err(error)) if store::is_remote(&path) && error.kind() != io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| path.display().to_string());
                 }
                 (_, Err(error)) => self.find("broken", format!("{}: {error}", path.display())),
                 (None, _) if staged.contains(&path) => {}

@@ -299,7 +299,7 @@ pub(crate) struct Import {
     /// Files, folders, patterns, archives, or - for standard input
     #[arg(value_name = "INPUT", required_unless_present = "server", conflicts_with = "server")]
     pub inputs: Vec<String>,
-    /// The archive's folder; made if it is not there
+    /// The archive's folder, or its address in object storage; made if it is not there
     #[arg(short, long, value_name = "ARCHIVE")]
     pub output: PathBuf,
     /// Import what is there already once more
@@ -667,7 +667,7 @@ pub(crate) struct PolicyTest {
 
 #[derive(Debug, Args)]
 pub(crate) struct Stats {
-    /// The archive's folder
+    /// The archive's folder, or its address in object storage
     #[arg(value_name = "ARCHIVE")]
     pub archive: PathBuf,
     /// How to write them

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &cli::Export) -> Result<Outcome> {
             }
             newer_files = told.newer;
             bad = format!(", {}", rejected(&told.read, "(--rejects FILE keeps them)"));
-            Archive { root }
+            Archive::new(root)
         }
     };
     let window = args.window.within(extent(&archive)?)?;

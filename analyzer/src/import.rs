@@ -19,6 +19,7 @@ use lookback_flow::json::Wants;
 use lookback_flow::lines;
 use lookback_flow::rows::{Projection, whole};
 use lookback_flow::segment::{Origin, SegmentFile, Wanted};
+use lookback_flow::store;
 
 use crate::cli;
 use crate::read::{self, Opened, Options, Reader};
@@ -33,11 +34,20 @@ pub(crate) fn run(args: &cli::Import) -> Result<Outcome> {
     }
     let found = find(&args.inputs)?;
     let mut options = Options::new(&args.lines, &found)?;
-    let told = import(&found, &args.output, args.again, &mut options)?;
+    let root = tidy(&args.output);
+    let told = import(&found, root, args.again, &mut options)?;
     if !args.quiet {
-        told.write(&found, &args.output)?;
+        told.write(&found, root)?;
     }
     Ok(Outcome::Answered)
+}
+
+/// The archive's place, as its inputs are called, too.
+fn tidy(root: &Path) -> &Path {
+    match root.to_str() {
+        Some(address) if store::is_remote(root) => Path::new(store::tidy(address)),
+        _ => root,
+    }
 }
 
 /// What an import did.
@@ -65,7 +75,7 @@ pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Opti
     let mut writer = ArchiveWriter::open(root)?;
     let mut told = Told::default();
     let inputs = files(found, root)?;
-    let bytes = inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum();
+    let bytes = inputs.iter().map(|input| if let Input::File(path) = input { read::size(path) } else { 0 }).sum();
     let progress = read::progress("importing", bytes, options.progress);
     let columns = Projection::all();
     let mut reader = Reader::new(Wants { columns, ..Wants::default() });
@@ -83,14 +93,10 @@ pub(crate) fn import(found: &Found, root: &Path, again: bool, options: &mut Opti
 /// The inputs, with the files of archives one by one; without the archive that is written, which may be in a folder that is
 /// read.
 fn files(found: &Found, root: &Path) -> Result<Vec<Input>> {
-    let own = fs::canonicalize(root).ok();
-    let is_own =
-        |input: &&Input| matches!(input, Input::Archive(archive) if fs::canonicalize(&archive.root).ok() == own);
+    let place = |root: &Path| if store::is_remote(root) { Some(root.to_owned()) } else { fs::canonicalize(root).ok() };
+    let own = place(root);
+    let is_own = |input: &&Input| matches!(input, Input::Archive(archive) if place(&archive.root) == own);
     read::files(found.inputs.iter().filter(|input| !is_own(input)))
-}
-
-fn size(path: &Path) -> u64 {
-    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 /// One input on its way into an archive.
@@ -197,7 +203,7 @@ impl Log<'_> {
 
     fn skip(&self, told: &mut Told) {
         if let Input::File(path) = self.input {
-            self.progress.inc(size(path));
+            self.progress.inc(read::size(path));
         }
         told.skipped.push(self.input.name());
     }
@@ -227,12 +233,15 @@ impl Log<'_> {
             if error.is::<lookback_flow::archive::ArchiveError>() {
                 return Err(error);
             }
+            if read::is_away(&error) {
+                return Err(error.context(self.input.name()));
+            }
             origin.broken = Some(error.to_string());
         }
         options.told(&origin)?;
         origin.sha256.clone_from(&sha256);
-        let content = Content { head_sha256: sha256.clone(), bytes: size(path), sha256 };
-        self.progress.inc(size(path));
+        let content = Content { head_sha256: sha256.clone(), bytes: read::size(path), sha256 };
+        self.progress.inc(read::size(path));
         if made_from.is_empty() || origin.broken.is_some() {
             made_from = vec![origin];
         }

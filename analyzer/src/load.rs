@@ -28,6 +28,7 @@ use lookback_flow::json::Wants;
 use lookback_flow::names::Workloads;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Needle, Origin, SegmentFile, Wanted};
+use lookback_flow::store;
 use lookback_flow::view::View;
 use rayon::prelude::*;
 
@@ -159,7 +160,7 @@ impl Reading {
             .filter_map(|input| if let Input::Archive(archive) = input { Some(archive) } else { None })
             .collect();
         for path in &files {
-            reading.extent(path);
+            reading.extent(path)?;
         }
         for archive in &archives {
             let extent = extent(archive)?;
@@ -201,10 +202,11 @@ impl Reading {
     }
 
     /// Widens the extent by what a file covers; one that cannot be read is told of when it is to be read.
-    fn extent(&mut self, path: &Path) {
-        if let Ok(covers) = covers(path) {
+    fn extent(&mut self, path: &Path) -> Result<()> {
+        if let Some(covers) = read::reached(path, covers(path))? {
             self.evidence.reaches(covers.first, covers.last);
         }
+        Ok(())
     }
 
     /// The files of an archive that may hold something of the window; the others are skipped unopened.
@@ -217,6 +219,7 @@ impl Reading {
             archive.files_of(|_| true)?.into_iter().partition(|files| inside(files.hour));
         let [wanted, others] =
             [wanted, others].map(|hours| hours.into_iter().flat_map(|hour| hour.files).collect::<Vec<PathBuf>>());
+        store::open_soon(&wanted);
         self.evidence.files.skipped += others.len() as u64;
         // Which nodes are silent in all these hours can be told from the names of the other files.
         let nodes = |files: &[PathBuf]| files.iter().filter_map(|path| node_of(path)).collect::<BTreeSet<String>>();
@@ -295,7 +298,7 @@ pub(crate) fn extent(archive: &Archive) -> Result<Option<(i64, i64)>> {
     let mut evidence = Evidence::default();
     for path in archive.files(&ends)?.iter().flat_map(|hour| &hour.files) {
         // One that cannot be read is told of when it is to be read.
-        if let Ok(covers) = covers(path) {
+        if let Some(covers) = read::reached(path, covers(path))? {
             evidence.reaches(covers.first, covers.last);
         }
     }

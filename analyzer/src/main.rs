@@ -35,6 +35,7 @@ mod workers;
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::{CommandFactory as _, FromArgMatches as _};
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<Outcome> {
+    lookback_flow::store::install(Arc::new(lookback_store::Stores::default()));
     // Only to find `--queries`; clap tells what is not UTF-8.
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let catalogue = Catalogue::load(&Catalogue::folders(&ask::query_folders(&arguments)))?;

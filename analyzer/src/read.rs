@@ -21,7 +21,8 @@ use lookback_flow::json::{Bad, Decoder, Wants};
 use lookback_flow::lines::{Chunk, Chunks, Content, sniff};
 use lookback_flow::names::Workloads;
 use lookback_flow::oddities::Oddities;
-use lookback_flow::segment::Origin;
+use lookback_flow::segment::{Origin, SegmentError};
+use lookback_flow::store;
 use lookback_report::redact::Redaction;
 
 use crate::cli::LineArgs;
@@ -127,6 +128,7 @@ pub(crate) fn open<R: Read + Send + 'static>(
     let mut content = None;
     let source: Box<dyn Read + Send> = match input {
         Input::Stdin => Box::new(io::stdin()),
+        Input::File(path) if store::is_remote(path) => return Ok(Opened::Parquet(path.clone())),
         Input::File(path) => {
             let mut start = Vec::new();
             let mut file = File::open(path).with_context(|| format!("{}: cannot open it", input.name()))?;
@@ -378,8 +380,25 @@ pub(crate) fn files<'a>(found: impl IntoIterator<Item = &'a Input>) -> Result<Ve
     Ok(inputs)
 }
 
+/// Bytes of a file, as far as they are known.
+pub(crate) fn size(path: &Path) -> u64 {
+    store::size(path).unwrap_or_default()
+}
+
+/// Whether an error is that a file could not be reached: what is in it may not be left out of an answer.
+pub(crate) fn is_away(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SegmentError::Away(_)))
+}
+
+/// What was read; nothing where a file is broken, which is told of when its rows are read.
+pub(crate) fn reached<T>(path: &Path, read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(error) if is_away(&error) => Err(error.context(path.display().to_string())),
+        read => Ok(read.ok()),
+    }
+}
+
 /// Bytes of the files that were found, without archives.
 pub(crate) fn bytes(found: &Found) -> u64 {
-    let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
     found.inputs.iter().map(|input| if let Input::File(path) = input { size(path) } else { 0 }).sum()
 }

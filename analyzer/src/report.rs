@@ -200,7 +200,7 @@ fn hashes(found: &Found, hides_names: bool) -> Result<Vec<manifest::File>> {
     let file = |path: &PathBuf| -> Result<manifest::File> {
         let name = || path.display().to_string();
         let sha256 = file_sha256(path).with_context(name)?;
-        Ok(manifest::File { path: name(), bytes: path.metadata().with_context(name)?.len(), sha256 })
+        Ok(manifest::File { path: name(), bytes: lookback_flow::store::size(path).with_context(name)?, sha256 })
     };
     let mut files: Vec<manifest::File> = paths.par_iter().map(file).collect::<Result<_>>()?;
     if hides_names {

@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use chrono::DateTime;
 use comfy_table::{CellAlignment, Table, presets};
 use lookback_flow::archive::Archive;
-use lookback_flow::segment::SegmentFile;
+use lookback_flow::segment::{SegmentError, SegmentFile};
+use lookback_flow::store;
 use lookback_flow::time::rfc3339;
 use parquet::file::metadata::RowGroupMetaData;
 use serde::Serialize;
@@ -48,7 +49,7 @@ fn moment<S: serde::Serializer>(time: &Option<i64>, serializer: S) -> Result<S::
 }
 
 pub(crate) fn run(args: &cli::Stats) -> Result<Outcome> {
-    let Some(archive) = Archive::at(&args.archive) else {
+    let Some(archive) = Archive::look(&args.archive)? else {
         bail!("{}: no archive; `lookback import INPUT… -o ARCHIVE` makes one", args.archive.display());
     };
     let stats = gather(&archive)?;
@@ -67,10 +68,12 @@ fn gather(archive: &Archive) -> Result<Stats> {
             Some((start, _)) => DateTime::from_timestamp_nanos(start).format("%Y-%m-%d").to_string(),
             None => "without time".to_owned(),
         };
+        store::open_soon(&hour.files);
         for path in hour.files {
-            let bytes = path.metadata().with_context(|| path.display().to_string())?.len();
+            let bytes = store::size(&path).with_context(|| path.display().to_string())?;
             let file = match SegmentFile::open(&path) {
                 Ok(file) => file,
+                Err(error @ SegmentError::Away(_)) => return Err(error).with_context(|| path.display().to_string()),
                 Err(error) => {
                     stats.broken.insert(path.display().to_string(), error.to_string());
                     continue;

@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use chrono::Utc;
 use lookback_flow::archive::compact::{self, Compacted, Group};
 use lookback_flow::archive::expire::{self, Expired, Retention};
-use lookback_flow::archive::{Archive, replaced};
+use lookback_flow::archive::{Archive, ArchiveError, replaced};
+use lookback_flow::store;
 use lookback_flow::time::rfc3339;
 use lookback_question::window::duration;
 
@@ -121,6 +122,10 @@ pub(crate) fn expire(args: &cli::Expire) -> Result<Outcome> {
 }
 
 fn at(path: &Path) -> Result<Archive> {
+    if store::is_remote(path) {
+        let what = "merging and letting go of files";
+        return Err(ArchiveError::OnlyHere { path: path.to_owned(), what }.into());
+    }
     Archive::at(path)
         .with_context(|| format!("{}: no archive; `lookback import INPUT… -o ARCHIVE` makes one", path.display()))
 }

@@ -12,8 +12,11 @@
 //! 2. An import is there whole or not at all, whenever it is killed (see [`journal`]).
 //! 3. A log that was imported is not imported again; of one that has grown, only what is new.
 //! 4. Files are merged ([`compact`]) and expire ([`expire`]) without a moment at which a reader misses a flow or finds one twice.
-//! 5. No text from a log becomes a path but for the letters, digits, `.`, `_` and `-` of a node's name.
+//! 5. What is in object storage is likewise whole or not there, though nothing can be renamed there (`sending`); it can be read and
+//!    imported into, and not merged there.
+//! 6. No text from a log becomes a path but for the letters, digits, `.`, `_` and `-` of a node's name.
 
+mod afar;
 pub mod compact;
 pub mod content;
 pub mod disorder;
@@ -22,16 +25,21 @@ pub mod journal;
 pub mod layout;
 mod limits;
 pub mod merge;
+mod place;
 pub mod replaced;
 mod runs;
+mod sending;
 mod writer;
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::segment::SegmentError;
+use crate::store;
+use afar::Afar;
 use journal::Journal;
 use layout::{FLOWS, Hour};
 pub use limits::Limits;
@@ -48,6 +56,18 @@ pub enum ArchiveError {
     Journal { path: PathBuf, error: serde_json::Error },
     #[error("{path}: another import is writing to this archive", path = .0.display())]
     Locked(PathBuf),
+    #[error("{path}: another import took {log} at the same time; run this one again: what is there already is skipped", path = path.display())]
+    Overtaken { path: PathBuf, log: String },
+    #[error(
+        "{path}: this store does not refuse to make what is there already (If-None-Match), so two imports could write over each other; \
+         import into a folder, and copy that there",
+        path = .0.display()
+    )]
+    Unconditional(PathBuf),
+    #[error("{path}: it took longer than half a day to put up what was imported; run the import again", path = .0.display())]
+    Slow(PathBuf),
+    #[error("{path}: {what} does not work in object storage; do it in a folder, and copy that there", path = path.display())]
+    OnlyHere { path: PathBuf, what: &'static str },
     #[error("{path}: the archive changes faster than it can be looked at", path = .0.display())]
     Restless(PathBuf),
     #[error("{path}: {why}; it is left as it is", path = path.display())]
@@ -72,11 +92,21 @@ impl ArchiveError {
 /// How often an archive is looked at that changes meanwhile.
 const MOST_LOOKS: usize = 100;
 
-/// A folder that is an archive.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A folder that is an archive, or a place in object storage.
+#[derive(Clone, Debug)]
 pub struct Archive {
     pub root: PathBuf,
+    /// What was seen of it, where it is in object storage.
+    afar: Option<Arc<Afar>>,
 }
+
+impl PartialEq for Archive {
+    fn eq(&self, other: &Self) -> bool {
+        self.root == other.root
+    }
+}
+
+impl Eq for Archive {}
 
 /// The files of one hour, or those of no known time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +117,24 @@ pub struct HourFiles {
 }
 
 impl Archive {
+    /// The archive in a folder that is one.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        let afar = store::is_remote(&root).then(|| Arc::new(Afar::new(&root)));
+        Self { root, afar }
+    }
+
+    /// Likewise, of a place that may be in object storage, too.
+    ///
+    /// # Errors
+    /// When object storage cannot be asked.
+    pub fn look(root: &Path) -> Result<Option<Self>, ArchiveError> {
+        if store::is_remote(root) {
+            return Ok(afar::is_archive(root)?.then(|| Self::new(root.to_owned())));
+        }
+        Ok(Self::at(root))
+    }
+
     /// The archive in a folder, if it is one: it has `flows/`, and `imports/` or a day in it.
     #[must_use]
     pub fn at(root: &Path) -> Option<Self> {
@@ -96,7 +144,7 @@ impl Archive {
             entries.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with("date="))
         };
         let is_archive = flows.is_dir() && (root.join(journal::IMPORTS).is_dir() || has_day());
-        is_archive.then(|| Self { root: root.to_owned() })
+        is_archive.then(|| Self::new(root.to_owned()))
     }
 
     /// The hours that there are, in order; what has no time comes last.
@@ -104,6 +152,9 @@ impl Archive {
     /// # Errors
     /// When a folder cannot be read.
     pub fn hours(&self) -> Result<Vec<Hour>, ArchiveError> {
+        if let Some(afar) = &self.afar {
+            return afar.hours();
+        }
         let mut hours = layout::hours(&self.root.join(FLOWS))?;
         // What an import has committed, and was killed before it could move, is part of the archive, too.
         let committed = Journal::new(&self.root).committed()?.unwrap_or_default();
@@ -118,6 +169,9 @@ impl Archive {
     /// # Errors
     /// When a folder cannot be read.
     pub fn files(&self, hours: &[Hour]) -> Result<Vec<HourFiles>, ArchiveError> {
+        if let Some(afar) = &self.afar {
+            return afar.files(hours);
+        }
         self.looked(|journal| self.files_now(journal, hours))
     }
 
@@ -126,6 +180,10 @@ impl Archive {
     /// # Errors
     /// When a folder cannot be read.
     pub fn files_of(&self, wanted: impl Fn(Hour) -> bool) -> Result<Vec<HourFiles>, ArchiveError> {
+        if let Some(afar) = &self.afar {
+            let hours: Vec<Hour> = afar.hours()?.into_iter().filter(|hour| wanted(*hour)).collect();
+            return afar.files(&hours);
+        }
         self.looked(|journal| {
             let hours: Vec<Hour> = self.hours()?.into_iter().filter(|hour| wanted(*hour)).collect();
             self.files_now(journal, &hours)

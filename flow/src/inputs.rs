@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::archive::Archive;
+use crate::archive::{Archive, ArchiveError};
+use crate::store;
 
 /// Names that a folder's files must end in to be read, compressed or not.
 const ENDINGS: &[&str] = &[".log", ".json", ".jsonl", ".ndjson", ".parquet"];
@@ -44,6 +45,7 @@ impl Input {
         match self {
             Self::Stdin => false,
             Self::File(path) => fs::canonicalize(path).is_ok_and(|own| own == canonical),
+            Self::Archive(archive) if store::is_remote(&archive.root) => false,
             Self::Archive(archive) => fs::canonicalize(&archive.root).is_ok_and(|root| canonical.starts_with(root)),
         }
     }
@@ -66,6 +68,13 @@ pub enum InputError {
     Pattern(String, glob::PatternError),
     #[error("{0}: no file matches")]
     NoMatch(String),
+    #[error(transparent)]
+    Remote(#[from] ArchiveError),
+    #[error(
+        "{path}: there is no archive here; `lookback import INPUT… -o {path}` makes one, and of what is in object storage only archives are read",
+        path = .0.display()
+    )]
+    NoArchive(PathBuf),
     #[error("{path}: no flow log in this folder (files end in {endings}, also with .gz or .zst)", path = .0.display(), endings = ENDINGS.join(", "))]
     EmptyFolder(PathBuf),
 }
@@ -86,7 +95,13 @@ pub fn find<S: AsRef<str>>(arguments: &[S]) -> Result<Found, InputError> {
             continue;
         }
         let path = Path::new(argument);
-        if path.is_dir() {
+        if store::is_remote(path) {
+            let path = PathBuf::from(store::tidy(argument));
+            let archive = Input::Archive(Archive::look(&path)?.ok_or(InputError::NoArchive(path))?);
+            if !found.inputs.contains(&archive) {
+                found.inputs.push(archive);
+            }
+        } else if path.is_dir() {
             let before = files.len() + found.inputs.len();
             walk(path, &mut files, &mut found)?;
             if files.len() + found.inputs.len() == before {

@@ -17,6 +17,7 @@
 //! | [`derive`](mod@derive) | direction, client and server, and other columns computed from stored ones |
 //! | [`event`], [`terms`] | a row in Hubble's words |
 //! | [`escape`] | text from a log, made harmless |
+//! | [`store`] | the seam to object storage |
 //! | [`inputs`], [`lines`] | which files to read, in which order; their lines, decompressed |
 
 pub mod archive;
@@ -41,6 +42,7 @@ pub mod rows;
 pub mod schema;
 pub mod segment;
 mod settled;
+pub mod store;
 pub mod terms;
 pub mod time;
 pub mod view;

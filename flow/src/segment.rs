@@ -14,7 +14,9 @@ mod info;
 mod layout;
 mod needle;
 mod prune;
+mod reach;
 mod read;
+mod source;
 mod write;
 
 use arrow::error::ArrowError;
@@ -45,6 +47,9 @@ pub enum SegmentError {
     Arrow(#[from] ArrowError),
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// A file in object storage that could not be reached: what is in it is not known, and may not be left out.
+    #[error("{0}")]
+    Away(String),
     #[error("its bytes make no sense: {0}")]
     Broken(String),
     #[error("not an archive of flows: it has no column `time` or `kind`")]

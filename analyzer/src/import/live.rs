@@ -19,11 +19,12 @@ use anyhow::{Context as _, Result, anyhow};
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use indicatif::{ProgressBar, ProgressStyle};
-use lookback_flow::archive::ArchiveWriter;
 use lookback_flow::archive::journal::ImportedInput;
+use lookback_flow::archive::{ArchiveError, ArchiveWriter};
 use lookback_flow::proto::observer::GetFlowsRequest;
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::Origin;
+use lookback_flow::store;
 use lookback_flow::time::{rfc3339, timestamp};
 use lookback_observer::client::Client;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -59,6 +60,11 @@ pub(super) fn run(args: &cli::Import) -> Result<Outcome> {
     }
     // Who cannot reach it at all learns that before anything is made.
     let client = connect(&args.server)?;
+    if store::is_remote(&args.output) {
+        // Every commit makes files of its own, and nothing merges them there.
+        let what = "recording of a server, a few events at a time,";
+        return Err(ArchiveError::OnlyHere { path: args.output.clone(), what }.into());
+    }
     let writer = ArchiveWriter::open(&args.output)?;
     let recent = Recent::of_archive(&args.output, OVERLAP)?;
     let progress = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {msg}")?);

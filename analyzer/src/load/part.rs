@@ -11,6 +11,8 @@ use lookback_flow::names::{Side, Workloads};
 use lookback_flow::rows::Projection;
 use lookback_flow::segment::{Form, Origin, Reading, SegmentFile, Skipped, Wanted};
 
+use crate::read::is_away;
+
 /// What came of a file.
 #[derive(Default)]
 pub(super) struct Part {
@@ -32,7 +34,7 @@ impl Part {
     /// Reads what is wanted of a file, and hands it on.
     ///
     /// # Errors
-    /// Only those of whoever takes the rows; why a file cannot be read is part of what came of it.
+    /// Those of whoever takes the rows, and that object storage cannot be reached; why a file cannot be read is part of what came of it.
     pub(super) fn read(
         path: &Path,
         wanted: &Wanted,
@@ -44,6 +46,9 @@ impl Part {
         let mut refused = None;
         let mut hand_on = |batch| hand_on(batch).inspect_err(|error| refused = Some(format!("{error:#}")));
         if let Err(error) = file.and_then(|file| part.take(file, wanted.clone(), wants, &mut hand_on)) {
+            if is_away(&error) {
+                return Err(error.context(path.display().to_string()));
+            }
             part.broken = Some(error.to_string());
         }
         match refused {

@@ -18,6 +18,7 @@ use lookback_flow::segment::{Form, Reading, RowTest, SegmentError, SegmentFile, 
 use super::printer::{Keep, Printer};
 use super::selection::Selection;
 use crate::cli::Sort;
+use crate::read::{is_away, reached};
 
 /// Reads files of an archive, or single ones.
 pub(super) struct Archived<'a> {
@@ -137,6 +138,7 @@ impl<'a> Archived<'a> {
             Ok(())
         });
         match read {
+            Err(error) if is_away(&error) => Err(error.context(path.display().to_string())),
             Err(error) if error.is::<SegmentError>() => {
                 self.broken.push((path.to_owned(), error.to_string()));
                 Ok(())
@@ -160,7 +162,7 @@ impl<'a> Archived<'a> {
             let mut groups = Vec::new();
             for path in archive.files(&[hour])?.into_iter().flat_map(|files| files.files) {
                 // What cannot be read is told when it is read for its rows.
-                let Ok(file) = self.open(&path) else { continue };
+                let Some(file) = reached(&path, self.open(&path).map_err(anyhow::Error::from))? else { continue };
                 groups.extend(file.spans().into_iter().enumerate().map(|(at, span)| (span, at, Arc::clone(&file))));
             }
             groups.sort_by_key(|(span, ..)| match (span, keep) {
@@ -174,7 +176,8 @@ impl<'a> Archived<'a> {
                     let wanted = Wanted { window, needles: needles.clone(), exactly: true, row_group: Some(group) };
                     let reading = Reading { form: Form::Stored, ..Reading::default() };
                     let Ok(batches) = file.read_as(&columns, &wanted, reading) else { continue };
-                    for batch in batches.map_while(Result::ok) {
+                    for batch in batches {
+                        let Some(batch) = reached(&archive.root, batch.map_err(anyhow::Error::from))? else { break };
                         self.selection.times(&batch)?.into_iter().for_each(|time| extremes.add(time));
                     }
                 }

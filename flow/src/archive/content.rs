@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::lines::{Chunk, Chunks, open_part};
+use crate::store;
 
 /// Bytes of a log's first line that tell it from others.
 const HEAD: usize = 64 << 10;
@@ -220,7 +221,7 @@ impl Passed {
 /// # Errors
 /// When it cannot be read.
 pub fn file_sha256(path: &Path) -> io::Result<String> {
-    beginning_sha256(path, u64::MAX)
+    sha256_of(store::reader(path)?)
 }
 
 /// The SHA-256 of the first so many bytes of a file.
@@ -228,7 +229,11 @@ pub fn file_sha256(path: &Path) -> io::Result<String> {
 /// # Errors
 /// When it cannot be read.
 pub fn beginning_sha256(path: &Path, bytes: u64) -> io::Result<String> {
-    let (mut source, passed) = Watched::hashed(File::open(path)?.take(bytes));
+    sha256_of(File::open(path)?.take(bytes))
+}
+
+fn sha256_of(source: impl Read) -> io::Result<String> {
+    let (mut source, passed) = Watched::hashed(source);
     io::copy(&mut source, &mut io::sink())?;
     Ok(passed.sha256().unwrap_or_default())
 }

@@ -17,8 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 use super::layout::FLOWS;
-use super::{ArchiveError, replaced};
+use super::{Archive, ArchiveError, afar, replaced};
 use crate::segment::Origin;
+use crate::store;
 
 /// The folder of the records.
 pub const IMPORTS: &str = "imports";
@@ -79,11 +80,37 @@ impl Journal {
         Self { root: root.to_owned() }
     }
 
+    /// Takes an archive for writing, until the file is dropped; makes it, where there is nothing yet.
+    pub(super) fn take(root: &Path) -> Result<(Self, File), ArchiveError> {
+        if root.exists() && !root.is_dir() {
+            return Err(ArchiveError::Foreign(root.to_owned()));
+        }
+        let journal = Self::new(root);
+        if Archive::at(root).is_none() {
+            fs::create_dir_all(root).map_err(ArchiveError::io(root))?;
+            // An import that was killed at its very beginning leaves this one folder behind.
+            let mut entries = fs::read_dir(root).map_err(ArchiveError::io(root))?;
+            if !entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == IMPORTING)) {
+                return Err(ArchiveError::Foreign(root.to_owned()));
+            }
+        }
+        let lock = journal.lock()?;
+        for folder in [FLOWS, IMPORTS] {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(ArchiveError::io(&folder))?;
+        }
+        journal.recover()?;
+        Ok((journal, lock))
+    }
+
     /// Every import so far, in order.
     ///
     /// # Errors
     /// When a record cannot be read.
     pub fn imports(&self) -> Result<Vec<Import>, ArchiveError> {
+        if store::is_remote(&self.root) {
+            return Ok(afar::imports(&self.root, 0)?.into_values().collect());
+        }
         let mut imports = Vec::new();
         for (_, path) in self.records()? {
             imports.extend(read(&path)?);
@@ -99,6 +126,9 @@ impl Journal {
 
     /// Takes the archive for writing, until the file is dropped.
     pub(super) fn lock(&self) -> Result<File, ArchiveError> {
+        if store::is_remote(&self.root) {
+            return Err(ArchiveError::OnlyHere { path: self.root.clone(), what: "merging and letting go of files" });
+        }
         let path = self.importing().join(LOCK);
         fs::create_dir_all(self.importing()).map_err(ArchiveError::io(&path))?;
         // It is never emptied: a link in its place would lead to somebody's file.
@@ -208,8 +238,7 @@ impl Journal {
         for entry in entries {
             let path = entry.map_err(ArchiveError::io(&folder))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let number = name.strip_suffix(".json").and_then(|number| number.parse::<u32>().ok());
-            records.extend(number.map(|number| (u64::from(number), path)));
+            records.extend(number_of(name).map(|number| (number, path)));
         }
         records.sort_unstable();
         Ok(records)
@@ -224,19 +253,29 @@ impl Journal {
     }
 }
 
+/// The number of a record.
+pub(super) fn number_of(name: &str) -> Option<u64> {
+    name.strip_suffix(".json").and_then(|number| number.parse::<u32>().ok()).map(u64::from)
+}
+
 fn read(path: &Path) -> Result<Option<Import>, ArchiveError> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(ArchiveError::io(path)(error)),
     };
+    parse(&text, path).map(Some)
+}
+
+/// A record, as it stands in a file.
+pub(super) fn parse(text: &[u8], path: &Path) -> Result<Import, ArchiveError> {
     let import: Import =
-        serde_json::from_slice(&text).map_err(|error| ArchiveError::Journal { path: path.to_owned(), error })?;
+        serde_json::from_slice(text).map_err(|error| ArchiveError::Journal { path: path.to_owned(), error })?;
     // A record decides where files are moved to: none leads out of the archive.
     let inside = |path: &str| Path::new(path).components().all(|part| matches!(part, std::path::Component::Normal(_)));
     let removes_files = import.removes.iter().all(|path| inside(path) && Path::new(path).starts_with(FLOWS));
     if removes_files && import.files.iter().all(|file| inside(&file.path) && inside(&file.staged)) {
-        return Ok(Some(import));
+        return Ok(import);
     }
     let error = <serde_json::Error as serde::de::Error>::custom("a path in it leads out of the archive");
     Err(ArchiveError::Journal { path: path.to_owned(), error })

@@ -65,7 +65,7 @@ impl Hour {
         }
     }
 
-    fn parse(date: &str, hour: &str) -> Option<Self> {
+    pub(super) fn parse(date: &str, hour: &str) -> Option<Self> {
         let (date, hour) = (date.strip_prefix("date=")?, hour.strip_prefix("hour=")?);
         if date == NONE {
             return (hour == NONE).then_some(Self(None));
@@ -94,6 +94,17 @@ pub fn file_name(node: &str, start: Option<i64>, sequence: u64) -> String {
     format!("{}-{start}-{sequence:08}.parquet", safe(node))
 }
 
+/// What a file is called in object storage, where several may write at once: with a word of its import in its name.
+pub(super) fn of_import(name: &str, word: &str) -> String {
+    format!("{}.{word}.parquet", name.strip_suffix(".parquet").unwrap_or(name))
+}
+
+/// The word of the import that put a file into object storage.
+pub(super) fn import_of(file: &Path) -> Option<&str> {
+    let name = parts(file)?;
+    file.file_stem()?.to_str()?.rsplit_once('-')?.1.strip_prefix(name.2)?.strip_prefix('.')
+}
+
 /// The node that a file's name tells, as far as it is part of it.
 #[must_use]
 pub fn node_of(file: &Path) -> Option<String> {
@@ -114,6 +125,7 @@ pub(super) fn sequence_of(file: &Path) -> Option<u64> {
 fn parts(file: &Path) -> Option<(&str, &str, &str)> {
     let mut parts = file.file_stem()?.to_str()?.rsplitn(3, '-');
     let (sequence, start, node) = (parts.next()?, parts.next()?, parts.next()?);
+    let sequence = sequence.split_once('.').map_or(sequence, |(sequence, _)| sequence);
     let is_ours = sequence.len() >= 8 && sequence.bytes().all(|b| b.is_ascii_digit());
     is_ours.then_some((node, start, sequence))
 }
@@ -141,9 +153,14 @@ pub(super) fn hours(flows: &Path) -> Result<Vec<Hour>, ArchiveError> {
 pub(super) fn files(flows: &Path, hour: Hour) -> Result<Vec<PathBuf>, ArchiveError> {
     let folder = flows.join(hour.folder());
     let mut names = names(&folder)?;
-    names.retain(|name| !name.starts_with(['.', '_']) && name.ends_with(".parquet"));
+    names.retain(|name| is_file(name));
     names.sort_unstable();
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
+}
+
+/// Whether a name is that of a file that is read.
+pub(super) fn is_file(name: &str) -> bool {
+    !name.starts_with(['.', '_']) && name.ends_with(".parquet")
 }
 
 /// The names in a folder; none if it is not there. Those that are not UTF-8 are not ours.
@@ -188,5 +205,17 @@ mod tests {
         assert_eq!(file_name("kind/worker-1", Some(0), 7), "kind_worker-1-19700101T000000Z-00000007.parquet");
         assert_eq!(node_of(Path::new(&file_name("worker-1", Some(0), 7))).as_deref(), Some("worker-1"));
         assert_eq!(node_of(Path::new("part-0.parquet")), None);
+    }
+
+    #[test]
+    fn a_file_in_object_storage_names_its_import() {
+        let here = file_name("a.worker-1", Some(0), 7);
+        let there = of_import(&here, "0123456789abcdef");
+        assert_eq!(there, "a.worker-1-19700101T000000Z-00000007.0123456789abcdef.parquet");
+        assert_eq!(import_of(Path::new(&there)), Some("0123456789abcdef"));
+        assert_eq!(import_of(Path::new(&here)), None);
+        assert_eq!(import_of(Path::new("part-0.parquet")), None);
+        assert_eq!(sequence_of(Path::new(&there)), Some(7));
+        assert_eq!(node_of(Path::new(&there)).as_deref(), Some("a.worker-1"));
     }
 }

@@ -1,19 +1,19 @@
 //! Rows → archive, in bounded memory, one import at a time (see [`journal`](super::journal)).
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use chrono::{SecondsFormat, Utc};
 
+use super::ArchiveError;
 use super::content::Content;
-use super::journal::{IMPORTING, Import, ImportedFile, ImportedInput, Journal};
-use super::layout::{FLOWS, Hour, MIXED, file_name};
+use super::journal::{Import, ImportedFile, ImportedInput};
+use super::layout::{Hour, MIXED};
 use super::limits::Limits;
+use super::place::Place;
 use super::runs::{Key, Partition, Run, partition};
-use super::{Archive, ArchiveError};
 use crate::segment::{Origin, SegmentError};
 
 /// Bytes that a batch of a few rows takes whatever is in them.
@@ -27,9 +27,7 @@ const ROWS_OF_PARTITION: u64 = 256;
 pub struct ArchiveWriter {
     limits: Limits,
     root: PathBuf,
-    journal: Journal,
-    /// Held as long as this lives.
-    _lock: File,
+    place: Place,
     /// Contents that were imported, by their first line's hash.
     known: HashMap<String, Vec<Content>>,
     sequence: u64,
@@ -70,39 +68,13 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`Self::open`].
     pub fn with_limits(root: &Path, limits: Limits) -> Result<Self, ArchiveError> {
-        if root.exists() && !root.is_dir() {
-            return Err(ArchiveError::Foreign(root.to_owned()));
-        }
-        let journal = Journal::new(root);
-        if Archive::at(root).is_none() {
-            fs::create_dir_all(root).map_err(ArchiveError::io(root))?;
-            // An import that was killed at its very beginning leaves this one folder behind.
-            let mut entries = fs::read_dir(root).map_err(ArchiveError::io(root))?;
-            if !entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == IMPORTING)) {
-                return Err(ArchiveError::Foreign(root.to_owned()));
-            }
-        }
-        let lock = journal.lock()?;
-        for folder in [FLOWS, super::journal::IMPORTS] {
-            let folder = root.join(folder);
-            fs::create_dir_all(&folder).map_err(ArchiveError::io(&folder))?;
-        }
-        journal.recover()?;
-        let mut known: HashMap<String, Vec<Content>> = HashMap::new();
-        let mut sequence = 1;
-        for import in journal.imports()? {
-            sequence = import.files.iter().map(|file| file.sequence.saturating_add(1)).fold(sequence, u64::max);
-            for content in import.inputs.into_iter().filter_map(|input| input.content) {
-                known.entry(content.head_sha256.clone()).or_default().push(content);
-            }
-        }
-        Ok(Self {
+        let (place, imports) = Place::take(root)?;
+        let mut writer = Self {
             limits,
             root: root.to_owned(),
-            journal,
-            _lock: lock,
-            known,
-            sequence,
+            place,
+            known: HashMap::new(),
+            sequence: 1,
             partitions: BTreeMap::new(),
             begun: 0,
             files: Vec::new(),
@@ -112,7 +84,18 @@ impl ArchiveWriter {
             waiting: 0,
             clock: 0,
             done: Done::default(),
-        })
+        };
+        imports.into_iter().for_each(|import| writer.know(import));
+        Ok(writer)
+    }
+
+    /// Takes note of what is in the archive.
+    fn know(&mut self, import: Import) {
+        let numbers = import.files.iter().map(|file| file.sequence.saturating_add(1));
+        self.sequence = numbers.fold(self.sequence, u64::max);
+        for content in import.inputs.into_iter().filter_map(|input| input.content) {
+            self.known.entry(content.head_sha256.clone()).or_default().push(content);
+        }
     }
 
     /// What was imported with this first line.
@@ -249,7 +232,8 @@ impl ArchiveWriter {
             files: std::mem::take(&mut self.files),
             removes: Vec::new(),
         };
-        self.journal.commit(&import)?;
+        let meanwhile = self.place.commit(&import)?;
+        meanwhile.into_iter().for_each(|import| self.know(import));
         self.done.rows += import.files.iter().map(|file| file.rows).sum::<u64>();
         self.done.bytes += import.files.iter().map(|file| file.bytes).sum::<u64>();
         self.done.files += import.files.len() as u64;
@@ -292,7 +276,7 @@ impl ArchiveWriter {
         {
             self.close_oldest(key)?;
         }
-        let staged = self.journal.importing().join(format!("{:08}.parquet", self.sequence));
+        let staged = self.place.staged(self.sequence);
         let run = Run::new(staged.clone(), self.sequence, rows).map_err(ArchiveError::segment(&staged))?;
         self.sequence += 1;
         let partition = self.partitions.entry(key.clone()).or_default();
@@ -323,7 +307,7 @@ impl ArchiveWriter {
             None => vec![Origin { name: self.reading.clone(), ..Origin::default() }],
         };
         let origins = run.inputs.iter().flat_map(origins).collect();
-        let path = Path::new(FLOWS).join(key.hour.folder()).join(file_name(&key.node, run.start, run.sequence));
+        let path = self.place.path(key.hour, &key.node, run.start, run.sequence);
         let (staged, sequence, rows) = (run.staged.clone(), run.sequence, run.rows);
         let (bytes, sha256) = run.finish(origins).map_err(ArchiveError::segment(&staged))?;
         self.files.push(ImportedFile {
@@ -351,7 +335,7 @@ impl ArchiveWriter {
     }
 
     fn at_staging<T, E: Into<SegmentError>>(&self, result: Result<T, E>) -> Result<T, ArchiveError> {
-        result.map_err(|error| ArchiveError::segment(&self.journal.importing())(error.into()))
+        result.map_err(|error| ArchiveError::segment(&self.place.importing())(error.into()))
     }
 }
 
@@ -359,6 +343,6 @@ impl Drop for ArchiveWriter {
     fn drop(&mut self) {
         // What cannot be removed now, the next import removes.
         self.partitions.clear();
-        let _ = self.journal.clear();
+        let _ = self.place.clear();
     }
 }

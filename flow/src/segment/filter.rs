@@ -53,15 +53,20 @@ pub(super) fn row_filter(metadata: &ArrowReaderMetadata, wanted: &Wanted) -> Opt
     if needles.is_empty() || needles.iter().any(Needle::is_empty) {
         return None;
     }
-    let asked = |name: &str| needles.iter().flatten().flatten().any(|(id, _)| id.column().name == name);
-    let fields = schema.fields().iter().enumerate();
-    let positions = fields.filter(|(_, field)| asked(field.name())).map(|(position, _)| position);
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
+    let mask = asked(metadata, &needles);
     let fits = move |batch: RecordBatch| {
         let any = needles.iter().map(|needle| fit(needle, &batch));
         any.reduce(|a, b| or_kleene(&a?, &b?)).unwrap_or_else(|| Ok(vec![true; batch.num_rows()].into()))
     };
     Some(RowFilter::new(vec![Box::new(ArrowPredicateFn::new(mask, fits))]))
+}
+
+/// The columns that needles are looked for in.
+pub(super) fn asked(metadata: &ArrowReaderMetadata, needles: &[Needle]) -> ProjectionMask {
+    let asked = |name: &str| needles.iter().flatten().flatten().any(|(id, _)| id.column().name == name);
+    let fields = metadata.schema().fields().iter().enumerate();
+    let positions = fields.filter(|(_, field)| asked(field.name())).map(|(position, _)| position);
+    ProjectionMask::roots(metadata.parquet_schema(), positions)
 }
 
 /// The clauses that the texts of a file can answer.

@@ -2,7 +2,6 @@
 //!
 //! Everything here errs on one side: a part is passed over only if nothing in it can be wanted.
 
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 
 use super::layout::{UUID, UUID_TEXT, parse_uuid};
+use super::source::Source;
 use super::{Needle, Pattern};
 use crate::columns::ColumnId;
 
@@ -107,7 +107,12 @@ impl Pruner {
     }
 
     /// Whether a row group may hold wanted rows.
-    pub(super) fn row_group(&self, at: usize, file: &File, builder: &ParquetRecordBatchReaderBuilder<File>) -> bool {
+    pub(super) fn row_group(
+        &self,
+        at: usize,
+        file: &Source,
+        builder: &ParquetRecordBatchReaderBuilder<Source>,
+    ) -> bool {
         let group = self.metadata.row_group(at);
         let bloom = |leaf| builder.get_row_group_column_bloom_filter(at, leaf).ok().flatten();
         let possible = |sought: &Sought| {
@@ -217,7 +222,7 @@ fn in_statistics(group: &RowGroupMetaData, sought: &Sought) -> bool {
 }
 
 /// Whether a value may be there, where all that there are stand in a dictionary.
-fn in_dictionary(file: &File, group: &RowGroupMetaData, sought: &Sought) -> bool {
+fn in_dictionary(file: &Source, group: &RowGroupMetaData, sought: &Sought) -> bool {
     dictionary(file, group, sought.leaf)
         .is_none_or(|page| values(&page).any(|value| value.is_none_or(|value| value.starts_with(&sought.bytes))))
 }
@@ -234,7 +239,7 @@ pub(super) fn is_numbered(column: &ColumnChunkMetaData) -> bool {
 }
 
 /// The dictionary of a column of texts, if it holds all of its values.
-fn dictionary(file: &File, group: &RowGroupMetaData, leaf: usize) -> Option<Vec<u8>> {
+fn dictionary(file: &Source, group: &RowGroupMetaData, leaf: usize) -> Option<Vec<u8>> {
     let column = group.column(leaf);
     if !is_numbered(column) || column.column_type() != parquet::basic::Type::BYTE_ARRAY {
         return None;

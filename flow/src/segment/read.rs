@@ -1,6 +1,5 @@
 //! File → rows.
 
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +15,12 @@ use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaD
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::filter::{RowTest, row_filter};
+use super::filter::{RowTest, asked, row_filter};
 use super::layout::{UUID, UUID_TEXT, join, known};
 use super::prune::{Pruner, is_numbered};
+use super::reach::reach;
+use super::source::Source;
 use super::{SegmentError, SegmentInfo, Wanted};
-use crate::archive::replaced;
 use crate::dictionary::{is_of_texts, numbered_field, numbered_items, numbered_lists};
 use crate::guard::guarded;
 use crate::rows::Projection;
@@ -34,7 +34,7 @@ const MOST_ROWS: u64 = 1 << 40;
 /// A file whose footer was read.
 #[derive(Debug)]
 pub struct SegmentFile {
-    file: File,
+    file: Source,
     metadata: ArrowReaderMetadata,
     /// Rows in the file.
     pub rows: u64,
@@ -82,11 +82,14 @@ impl SegmentFile {
     /// # Errors
     /// When the file cannot be opened, is not Parquet, or holds no flows.
     pub fn open(path: &Path) -> Result<Self, SegmentError> {
-        let file = replaced::open(path)?;
-        guarded(|| Self::footer(file)).map_err(SegmentError::Broken)?
+        let file = Source::open(path)?;
+        let again = file.try_clone()?;
+        guarded(|| Self::footer(file))
+            .unwrap_or_else(|panic| Err(SegmentError::Broken(panic)))
+            .map_err(|error| again.told(error))
     }
 
-    fn footer(file: File) -> Result<Self, SegmentError> {
+    fn footer(file: Source) -> Result<Self, SegmentError> {
         let options =
             ArrowReaderOptions::new().with_skip_arrow_metadata(true).with_page_index_policy(PageIndexPolicy::Optional);
         let metadata = ArrowReaderMetadata::load(&file, options)?;
@@ -162,7 +165,7 @@ impl SegmentFile {
         wanted: &Wanted,
         reading: Reading,
     ) -> Result<SegmentReader, SegmentError> {
-        let file = replaced::open(path)?;
+        let file = Source::open(path)?;
         guarded(|| self.reader(&file, projection, wanted, reading)).map_err(SegmentError::Broken)?
     }
 
@@ -203,7 +206,7 @@ impl SegmentFile {
 
     fn reader(
         &self,
-        file: &File,
+        file: &Source,
         projection: &Projection,
         wanted: &Wanted,
         Reading { batch_rows, test, form, picked }: Reading,
@@ -281,7 +284,7 @@ fn hinted(field: &Field, wanted: Option<&Field>) -> Field {
 /// has enough does not wait for the others.
 #[derive(Debug)]
 pub struct SegmentReader {
-    file: File,
+    file: Source,
     metadata: ArrowReaderMetadata,
     columns: Columns,
     wanted: Wanted,
@@ -321,21 +324,33 @@ impl SegmentReader {
             .with_projection(mask(&self.columns))
             .with_batch_size(self.batch_rows)
             .with_row_groups(vec![group]);
+        let mut selection = None;
         if let Some(pruner) = &self.pruner {
             if !pruner.row_group(group, &self.file, &builder) {
                 self.skipped.row_groups += 1;
                 self.skipped.rows += u64::try_from(metadata.metadata().row_group(group).num_rows()).unwrap_or_default();
                 return Ok(None);
             }
-            if let Some(selection) = pruner.rows(group) {
-                self.skipped.rows += selection.skipped_row_count() as u64;
-                builder = builder.with_row_selection(selection);
+            if let Some(pages) = pruner.rows(group) {
+                self.skipped.rows += pages.skipped_row_count() as u64;
+                selection = Some(pages);
             }
         }
         if let Some(picked) = &self.picked {
             let rows = usize::try_from(chunks.num_rows()).unwrap_or_default();
             let within = picked.iter().map(|range| range.start.min(rows)..range.end.min(rows));
-            builder = builder.with_row_selection(RowSelection::from_consecutive_ranges(within, rows));
+            selection = Some(RowSelection::from_consecutive_ranges(within, rows));
+        }
+        if self.file.is_far() {
+            let tested = self.test.as_ref().map(|(columns, _)| mask(columns));
+            let is_sought = self.test.is_none() && self.wanted.exactly && !self.wanted.needles.is_empty();
+            let sought = is_sought.then(|| asked(metadata, &self.wanted.needles));
+            let masks: Vec<ProjectionMask> =
+                [Some(mask(&self.columns)), tested, sought].into_iter().flatten().collect();
+            self.file.soon(&reach(metadata.metadata(), group, &masks, selection.as_ref()))?;
+        }
+        if let Some(selection) = selection {
+            builder = builder.with_row_selection(selection);
         }
         let filter = match &self.test {
             Some((columns, test)) => Some(test.filter(mask(columns), columns.clone())),
@@ -385,7 +400,8 @@ impl Iterator for SegmentReader {
     type Item = Result<RecordBatch, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = guarded(|| self.next_batch()).unwrap_or_else(|panic| Err(SegmentError::Broken(panic))).transpose();
+        let next = guarded(|| self.next_batch()).unwrap_or_else(|panic| Err(SegmentError::Broken(panic)));
+        let next = next.map_err(|error| self.file.told(error)).transpose();
         if matches!(next, Some(Err(_))) {
             // Nothing is read behind what is broken.
             (self.batches, self.groups) = (None, 0..0);

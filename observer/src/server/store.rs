@@ -105,7 +105,11 @@ impl Store {
         let mut others = Vec::new();
         for (at, input) in inputs.iter().enumerate() {
             match input {
-                Input::Archive(archive) => files.extend(archive.all_files()?.into_iter().map(|path| (at, path))),
+                Input::Archive(archive) => {
+                    let own = archive.all_files()?;
+                    lookback_flow::store::open_soon(&own);
+                    files.extend(own.into_iter().map(|path| (at, path)));
+                }
                 other => others.push(other),
             }
         }

@@ -51,7 +51,7 @@ pub(super) fn ordered(inputs: &[&Input], root: &Path) -> Result<(Archive, Vec<Or
         read.push(origin);
     }
     writer.commit()?;
-    let archive = Archive { root: root.to_owned() };
+    let archive = Archive::new(root.to_owned());
     Ok((archive, read))
 }
 
