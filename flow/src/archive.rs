@@ -29,6 +29,7 @@ mod place;
 pub mod replaced;
 mod runs;
 mod sending;
+mod staging;
 mod writer;
 
 use std::collections::HashSet;
@@ -54,7 +55,7 @@ pub enum ArchiveError {
     Segment { path: PathBuf, error: SegmentError },
     #[error("{path}: not a record of imports that this version reads: {error}", path = path.display())]
     Journal { path: PathBuf, error: serde_json::Error },
-    #[error("{path}: another import is writing to this archive", path = .0.display())]
+    #[error("{path}: another writer has this archive, and does not come to an end", path = .0.display())]
     Locked(PathBuf),
     #[error("{path}: another import took {log} at the same time; run this one again: what is there already is skipped", path = path.display())]
     Overtaken { path: PathBuf, log: String },

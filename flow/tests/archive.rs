@@ -4,13 +4,14 @@
 
 mod reference;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, RecordBatch};
 use arrow::datatypes::TimestampNanosecondType;
 use lookback_flow::archive::compact::compact;
+use lookback_flow::archive::content::Content;
 use lookback_flow::archive::journal::{ImportedInput, Journal};
 use lookback_flow::archive::layout::hour_of;
 use lookback_flow::archive::merge::write_lines;
@@ -209,13 +210,20 @@ fn limits_bound_memory_and_lose_nothing() {
     }
 }
 
+/// Puts a file back to where its writer, killed meanwhile, had it.
+fn move_back(root: &Path, path: &str, staged: &str) {
+    let staged = root.join(staged);
+    fs::create_dir_all(staged.parent().unwrap()).unwrap();
+    fs::rename(root.join(path), staged).unwrap();
+}
+
 /// Puts an import back to where it was after its commit, with so many files moved already.
 fn unfinish(root: &Path, moved: usize) {
     let imports = root.join("imports");
     let record = fs::read_dir(&imports).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let import = Journal::new(root).imports().unwrap().pop().unwrap();
     for file in import.files.iter().skip(moved) {
-        fs::rename(root.join(&file.path), root.join(&file.staged)).unwrap();
+        move_back(root, &file.path, &file.staged);
     }
     fs::rename(record, root.join("importing/commit.json")).unwrap();
 }
@@ -230,7 +238,10 @@ fn what_is_committed_is_there_wherever_its_files_are() {
         unfinish(folder.path(), moved);
         assert_same(&export(folder.path()), &lines);
         // What was being written by an import that never committed is none of it.
-        fs::write(folder.path().join("importing/99999999.parquet"), "PAR1 and half a file").unwrap();
+        let killed = folder.path().join("importing/0123456789abcdef");
+        fs::create_dir(&killed).unwrap();
+        fs::write(killed.join("99999999.parquet"), "PAR1 and half a file").unwrap();
+        fs::write(killed.join("lock"), "").unwrap();
         fs::write(folder.path().join("importing/commit.json.tmp"), "{").unwrap();
         drop(ArchiveWriter::open(folder.path()).unwrap());
         assert_same(&export(folder.path()), &lines);
@@ -247,7 +258,7 @@ fn unmerge(root: &Path, is_moved: bool, away: usize) {
     let import = Journal::new(root).imports().unwrap().pop().unwrap();
     let [file] = import.files.as_slice() else { panic!("a merge makes one file") };
     if !is_moved {
-        fs::rename(root.join(&file.path), root.join(&file.staged)).unwrap();
+        move_back(root, &file.path, &file.staged);
     }
     for path in import.removes.iter().skip(away) {
         let inside = Path::new(path).strip_prefix("flows").unwrap();
@@ -319,10 +330,82 @@ fn what_was_not_committed_leaves_nothing_behind() {
     let mut writer = ArchiveWriter::open(folder.path()).unwrap();
     writer.begin_input("a");
     writer.add(&batch(&[flow(1, 0, 0)])).unwrap();
-    assert!(matches!(ArchiveWriter::open(folder.path()), Err(ArchiveError::Locked(_))));
     drop(writer);
     assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
     assert!(export(folder.path()).is_empty());
+    assert_eq!(fs::read_dir(folder.path().join("importing")).unwrap().count(), 1, "the lock alone");
+}
+
+/// A log's content, as far as it is told by its first line.
+fn content(head: &str) -> Content {
+    Content { head_sha256: head.to_owned(), ..Content::default() }
+}
+
+#[test]
+fn several_write_at_once_and_each_file_has_a_number_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..90).map(|n| flow(n % 2, i64::try_from(n).unwrap(), n)).collect();
+    let mut writers: Vec<ArchiveWriter> = (0..3).map(|_| ArchiveWriter::open(folder.path()).unwrap()).collect();
+    for round in lines.chunks(30) {
+        for (writer, lines) in writers.iter_mut().zip(round.chunks(10)) {
+            writer.add(&batch(lines)).unwrap();
+            writer.end_input(input("a")).unwrap();
+        }
+        // The last one first: each finds others before it.
+        writers.iter_mut().rev().for_each(|writer| writer.commit().unwrap());
+    }
+    assert_same(&export(folder.path()), &lines);
+    let made = Journal::new(folder.path()).files().unwrap();
+    let numbers: BTreeSet<u64> = made.iter().map(|file| file.sequence).collect();
+    assert_eq!((made.len(), numbers.len()), (18, 18));
+    assert!(made.iter().all(|file| file.path.ends_with(&format!("-{:08}.parquet", file.sequence))));
+    // One of them goes on while another merges, and expires.
+    let archive = Archive::at(folder.path()).unwrap();
+    writers[0].add(&batch(&[flow(0, 200, 200)])).unwrap();
+    let mut during = 0;
+    let compacted = compact(&archive, 1 << 30, |_| {
+        during += 1;
+        writers[1].add(&batch(&[flow(0, 100 + during, 100)])).unwrap();
+        writers[1].end_input(input("b")).unwrap();
+        writers[1].commit().unwrap();
+    });
+    let compacted = compacted.unwrap();
+    assert_eq!((compacted.files, compacted.left.len(), during), ((18, 2), 0, 2));
+    assert_eq!(export(folder.path()).len(), 92);
+    drop(writers);
+    assert_eq!(export(folder.path()).len(), 92, "what was not committed is cleared away");
+    assert_eq!(fs::read_dir(folder.path().join("importing")).unwrap().count(), 1, "the lock alone");
+}
+
+#[test]
+fn of_two_who_import_the_same_log_at_once_one_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = |head| ImportedInput { content: Some(content(head)), ..input(head) };
+    let mut writers: Vec<ArchiveWriter> = (0..3).map(|_| ArchiveWriter::open(folder.path()).unwrap()).collect();
+    for (writer, head) in writers.iter_mut().zip(["same", "same", "other"]) {
+        writer.add(&batch(&[flow(1, 0, 0)])).unwrap();
+        writer.end_input(log(head)).unwrap();
+    }
+    writers[0].commit().unwrap();
+    assert!(matches!(writers[1].commit(), Err(ArchiveError::Overtaken { log, .. }) if log == "same"));
+    writers[2].commit().unwrap();
+    drop(writers);
+    assert_eq!(export(folder.path()).len(), 2);
+    assert_eq!(fs::read_dir(folder.path().join("importing")).unwrap().count(), 1, "the lock alone");
+}
+
+#[test]
+fn a_merge_of_files_that_another_one_merged_meanwhile_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..4 {
+        import(folder.path(), &[flow(1, i64::try_from(n).unwrap(), n)], 1);
+    }
+    let archive = Archive::at(folder.path()).unwrap();
+    let mut inner = None;
+    let outer = compact(&archive, 1 << 30, |_| inner = Some(compact(&archive, 1 << 30, |_| ()).unwrap())).unwrap();
+    assert_eq!(inner.unwrap().files, (4, 1));
+    assert_eq!((outer.files, outer.left.len()), ((0, 0), 1), "{:?}", outer.left);
+    assert_eq!((files(folder.path()).len(), export(folder.path()).len()), (1, 4));
 }
 
 #[test]

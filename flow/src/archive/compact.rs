@@ -7,6 +7,7 @@
 //! 4. Memory holds some batches of each file that is merged, whatever the files' size.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
@@ -15,9 +16,10 @@ use arrow::datatypes::TimestampNanosecondType;
 use chrono::{SecondsFormat, Utc};
 
 use super::content::file_sha256;
-use super::journal::{Import, ImportedFile, Journal};
+use super::journal::{Import, ImportedFile};
 use super::layout::{FLOWS, Hour, file_name, name_of};
 use super::runs::Run;
+use super::staging::Staging;
 use super::{Archive, ArchiveError};
 use crate::dictionary::unpacked;
 use crate::rows::Projection;
@@ -86,22 +88,24 @@ pub struct Compacted {
 /// Merges what there is to merge; `told` hears of each group before it begins.
 ///
 /// # Errors
-/// When another one writes to the archive, or it cannot be written.
+/// When the archive cannot be written.
 pub fn compact(archive: &Archive, target_bytes: u64, mut told: impl FnMut(&Group)) -> Result<Compacted, ArchiveError> {
-    let journal = Journal::new(&archive.root);
-    let _lock = journal.lock()?;
-    journal.recover()?;
+    let (mut staging, imports) = Staging::begin(&archive.root)?;
+    let (known, groups) = staging.quietly(|journal| Ok((journal.files()?, plan(archive, target_bytes)?)))?;
     let known: HashMap<PathBuf, ImportedFile> =
-        journal.files()?.into_iter().map(|file| (archive.root.join(&file.path), file)).collect();
-    let used = journal.imports()?.iter().flat_map(|import| &import.files).map(|file| file.sequence).max();
+        known.into_iter().map(|file| (archive.root.join(&file.path), file)).collect();
+    let used = imports.iter().flat_map(|import| &import.files).map(|file| file.sequence).max();
     let mut sequence = used.unwrap_or_default();
     let mut compacted = Compacted::default();
-    let is_ours = |error: &ArchiveError| matches!(error, ArchiveError::Segment { path, .. } if path.starts_with(journal.importing()));
-    for group in plan(archive, target_bytes)? {
+    let folder = staging.folder().to_owned();
+    let is_ours =
+        |error: &ArchiveError| matches!(error, ArchiveError::Segment { path, .. } if path.starts_with(&folder));
+    for group in groups {
         told(&group);
         sequence += 1;
-        match merge(archive, &journal, &known, &group, sequence) {
+        match merge(archive, &mut staging, &known, &group, sequence) {
             Ok(file) => {
+                sequence = file.sequence;
                 compacted.files.0 += group.files.len() as u64;
                 compacted.files.1 += 1;
                 compacted.bytes.0 += group.bytes;
@@ -110,13 +114,10 @@ pub fn compact(archive: &Archive, target_bytes: u64, mut told: impl FnMut(&Group
             }
             // What cannot be written (a full disk) is no fault of these files.
             Err(error @ (ArchiveError::Suspect { .. } | ArchiveError::Segment { .. })) if !is_ours(&error) => {
-                journal.clear()?;
+                staging.clear()?;
                 compacted.left.push(error);
             }
-            Err(error) => {
-                let _ = journal.clear();
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
     }
     Ok(compacted)
@@ -124,7 +125,7 @@ pub fn compact(archive: &Archive, target_bytes: u64, mut told: impl FnMut(&Group
 
 fn merge(
     archive: &Archive,
-    journal: &Journal,
+    staging: &mut Staging,
     known: &HashMap<PathBuf, ImportedFile>,
     group: &Group,
     sequence: u64,
@@ -134,8 +135,11 @@ fn merge(
     for path in &group.files {
         let suspect = |why: &str| ArchiveError::Suspect { path: path.clone(), why: why.to_owned() };
         let record = known.get(path).ok_or_else(|| suspect("no import made this file"))?;
-        if file_sha256(path).map_err(ArchiveError::io(path))? != record.sha256 {
-            return Err(suspect("is not as it was imported"));
+        match file_sha256(path) {
+            Ok(sha256) if sha256 == record.sha256 => {}
+            Ok(_) => return Err(suspect("is not as it was imported")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(suspect("is gone")),
+            Err(error) => return Err(ArchiveError::io(path)(error)),
         }
         let file = SegmentFile::open(path).map_err(ArchiveError::segment(path))?;
         if file.info.version > VERSION {
@@ -145,7 +149,7 @@ fn merge(
         add(&mut origins, &file.info.origins);
         sources.push(Source::open(path, &file)?);
     }
-    let staged = journal.importing().join(format!("{sequence:08}.parquet"));
+    let staged = staging.folder().join(format!("{sequence:08}.parquet"));
     let of_staged = || ArchiveError::segment(&staged);
     let mut run: Option<Run> = None;
     while let Some(rows) = next(&mut sources)? {
@@ -169,14 +173,14 @@ fn merge(
     let path = Path::new(FLOWS).join(group.hour.folder()).join(file_name(&group.node, start, sequence));
     let file =
         ImportedFile { path: path.display().to_string(), staged: inside(&staged), sequence, rows, bytes, sha256 };
-    journal.commit(&Import {
+    let (_, import) = staging.commit(Import {
         producer: concat!("lookback ", env!("CARGO_PKG_VERSION")).to_owned(),
         at: Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true),
         files: vec![file.clone()],
         removes: group.files.iter().map(|path| inside(path)).collect(),
         ..Import::default()
     })?;
-    Ok(file)
+    Ok(import.files.into_iter().next().unwrap_or(file))
 }
 
 /// Adds logs that are not known yet, each by its content; a name alone says nothing new of a log that is known.

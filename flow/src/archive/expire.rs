@@ -58,7 +58,7 @@ pub fn plan(archive: &Archive, retention: Retention) -> Result<Expired, ArchiveE
 /// Makes it go: one commit, whole or not at all.
 ///
 /// # Errors
-/// When another one writes to the archive, or it cannot be written.
+/// When the archive cannot be written.
 pub fn expire(archive: &Archive, retention: Retention) -> Result<Expired, ArchiveError> {
     let journal = Journal::new(&archive.root);
     let _lock = journal.lock()?;

@@ -1,7 +1,7 @@
 //! The record of imports, and how an import becomes part of an archive whole.
 //!
-//! 1. Files are written to `importing/`, each to its end and to disk.
-//! 2. The record, which names them and where they belong, is written there as `commit.json`. With its renaming the
+//! 1. Files are written to a folder in `importing/`, each to its end and to disk ([`staging`](super::staging)).
+//! 2. The record, which names them and where they belong, is written to `importing/` as `commit.json`. With its renaming the
 //!    import is done: it does not depend on what happens next.
 //! 3. The files are moved to `flows/`, those that they replace from there to `replaced/`, then the record to `imports/`.
 //!
@@ -12,6 +12,8 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,12 @@ const COMMIT: &str = "commit.json";
 const UNFINISHED: &str = "commit.json.tmp";
 const LOCK: &str = "lock";
 
+/// A commit that another one makes takes no longer, and no longer is waited for it.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// One import.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Import {
@@ -43,6 +51,19 @@ pub struct Import {
     /// Files that are no part of the archive any more: merged into those above, or expired. Paths from the archive's root.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
+}
+
+impl Import {
+    /// A log that another import has, too, in part at least.
+    pub(super) fn shares(&self, other: &Self) -> Option<String> {
+        let heads = |import: &Self| -> HashSet<String> {
+            import.inputs.iter().filter_map(|input| Some(input.content.as_ref()?.head_sha256.clone())).collect()
+        };
+        let others = heads(other);
+        let is_theirs = |content: &Content| others.contains(&content.head_sha256);
+        let input = self.inputs.iter().find(|input| input.content.as_ref().is_some_and(is_theirs))?;
+        Some(input.origins.first().map_or_else(|| "a log".to_owned(), |origin| origin.name.clone()))
+    }
 }
 
 /// A log that was imported, or what was new in it.
@@ -80,7 +101,7 @@ impl Journal {
         Self { root: root.to_owned() }
     }
 
-    /// Takes an archive for writing, until the file is dropped; makes it, where there is nothing yet.
+    /// Takes an archive, until the file is dropped; makes it, where there is nothing yet.
     pub(super) fn take(root: &Path) -> Result<(Self, File), ArchiveError> {
         if root.exists() && !root.is_dir() {
             return Err(ArchiveError::Foreign(root.to_owned()));
@@ -111,12 +132,20 @@ impl Journal {
         if store::is_remote(&self.root) {
             return Ok(afar::imports(&self.root, 0)?.into_values().collect());
         }
-        let mut imports = Vec::new();
-        for (_, path) in self.records()? {
-            imports.extend(read(&path)?);
-        }
+        let (_, mut imports) = self.behind(0)?;
         imports.extend(self.committed()?);
         Ok(imports)
+    }
+
+    /// The number of the last record, and the records behind a number.
+    pub(super) fn behind(&self, number: u64) -> Result<(u64, Vec<Import>), ArchiveError> {
+        let mut imports = Vec::new();
+        let mut last = number;
+        for (number, path) in self.records()?.into_iter().filter(|(own, _)| *own > number) {
+            imports.extend(read(&path)?);
+            last = number;
+        }
+        Ok((last, imports))
     }
 
     /// The import that is committed and not moved yet, if there is one.
@@ -124,7 +153,7 @@ impl Journal {
         read(&self.commit_path())
     }
 
-    /// Takes the archive for writing, until the file is dropped.
+    /// Takes the archive for a commit, until the file is dropped; waits for others who have it.
     pub(super) fn lock(&self) -> Result<File, ArchiveError> {
         if store::is_remote(&self.root) {
             return Err(ArchiveError::OnlyHere { path: self.root.clone(), what: "merging and letting go of files" });
@@ -134,37 +163,28 @@ impl Journal {
         // It is never emptied: a link in its place would lead to somebody's file.
         let file =
             File::options().write(true).create(true).truncate(false).open(&path).map_err(ArchiveError::io(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(fs::TryLockError::WouldBlock) => Err(ArchiveError::Locked(self.root.clone())),
-            Err(fs::TryLockError::Error(error)) => Err(ArchiveError::io(&path)(error)),
+        let begun = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                #[expect(clippy::disallowed_methods, reason = "a lock can be waited for without an end, or looked at")]
+                Err(fs::TryLockError::WouldBlock) if begun.elapsed() < LONGEST => thread::sleep(PAUSE),
+                Err(fs::TryLockError::WouldBlock) => return Err(ArchiveError::Locked(self.root.clone())),
+                Err(fs::TryLockError::Error(error)) => return Err(ArchiveError::io(&path)(error)),
+            }
         }
     }
 
-    /// Carries out a commit that was cut short, and clears away what never was committed.
+    /// Carries out a commit that was cut short, and clears away one that was not yet made. Only for whoever has the archive.
     pub(super) fn recover(&self) -> Result<(), ArchiveError> {
         if let Some(import) = self.committed()? {
             self.carry_out(&import)?;
         }
-        self.clear()
-    }
-
-    /// Removes what is not committed; nothing, while there is a commit to carry out.
-    pub(super) fn clear(&self) -> Result<(), ArchiveError> {
-        let importing = self.importing();
-        if self.commit_path().exists() {
-            return Ok(());
+        let unfinished = self.importing().join(UNFINISHED);
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ArchiveError::io(&unfinished)(error)),
+            _ => Ok(()),
         }
-        for entry in fs::read_dir(&importing).map_err(ArchiveError::io(&importing))? {
-            let path = entry.map_err(ArchiveError::io(&importing))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            // What an import leaves behind, and nothing else that may be there.
-            let staged = name.strip_suffix(".parquet").is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()));
-            if staged || name == UNFINISHED {
-                fs::remove_file(&path).map_err(ArchiveError::io(&path))?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes an import part of the archive.

@@ -94,6 +94,12 @@ pub fn file_name(node: &str, start: Option<i64>, sequence: u64) -> String {
     format!("{}-{start}-{sequence:08}.parquet", safe(node))
 }
 
+/// The path of a file with another number.
+pub(super) fn renumbered(path: &Path, sequence: u64) -> PathBuf {
+    let Some((node, start, _)) = parts(path) else { return path.to_owned() };
+    path.with_file_name(format!("{node}-{start}-{sequence:08}.parquet"))
+}
+
 /// What a file is called in object storage, where several may write at once: with a word of its import in its name.
 pub(super) fn of_import(name: &str, word: &str) -> String {
     format!("{}.{word}.parquet", name.strip_suffix(".parquet").unwrap_or(name))
@@ -205,6 +211,8 @@ mod tests {
         assert_eq!(file_name("kind/worker-1", Some(0), 7), "kind_worker-1-19700101T000000Z-00000007.parquet");
         assert_eq!(node_of(Path::new(&file_name("worker-1", Some(0), 7))).as_deref(), Some("worker-1"));
         assert_eq!(node_of(Path::new("part-0.parquet")), None);
+        let other = renumbered(&Path::new("a").join(file_name("worker-1", Some(0), 7)), 123_456_789);
+        assert_eq!(other, Path::new("a").join(file_name("worker-1", Some(0), 123_456_789)));
     }
 
     #[test]

@@ -1,18 +1,17 @@
 //! Where an archive is that is written: in a folder, or in object storage.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
-use super::journal::{Import, Journal};
+use super::journal::Import;
 use super::layout::{FLOWS, Hour, file_name};
 use super::sending::Sending;
+use super::staging::Staging;
 use crate::store;
 
 #[derive(Debug)]
 pub(super) enum Place {
-    /// With the lock, held as long as this lives.
-    Here(Journal, #[expect(dead_code, reason = "held as long as this lives")] File),
+    Here(Box<Staging>),
     Afar(Box<Sending>),
 }
 
@@ -23,48 +22,38 @@ impl Place {
             let (sending, imports) = Sending::begin(root)?;
             return Ok((Self::Afar(Box::new(sending)), imports));
         }
-        let (journal, lock) = Journal::take(root)?;
-        let imports = journal.imports()?;
-        Ok((Self::Here(journal, lock), imports))
+        let (staging, imports) = Staging::begin(root)?;
+        Ok((Self::Here(Box::new(staging)), imports))
     }
 
     /// The folder of files that are being written.
-    pub(super) fn importing(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> &Path {
         match self {
-            Self::Here(journal, _) => journal.importing(),
-            Self::Afar(sending) => sending.spool().to_owned(),
+            Self::Here(staging) => staging.folder(),
+            Self::Afar(sending) => sending.spool(),
         }
     }
 
     /// Where a file is written until it is committed.
     pub(super) fn staged(&self, sequence: u64) -> PathBuf {
-        self.importing().join(format!("{sequence:08}.parquet"))
+        self.folder().join(format!("{sequence:08}.parquet"))
     }
 
     /// Where a file belongs, from the archive's root.
     pub(super) fn path(&self, hour: Hour, node: &str, start: Option<i64>, sequence: u64) -> PathBuf {
         let name = file_name(node, start, sequence);
         let name = match self {
-            Self::Here(..) => name,
+            Self::Here(_) => name,
             Self::Afar(sending) => sending.name(&name),
         };
         Path::new(FLOWS).join(hour.folder()).join(name)
     }
 
-    /// Makes an import part of the archive; gives those that others made meanwhile.
-    pub(super) fn commit(&mut self, import: &Import) -> Result<Vec<Import>, ArchiveError> {
+    /// Makes an import part of the archive; gives those that others made meanwhile, and the import as it was made.
+    pub(super) fn commit(&mut self, import: Import) -> Result<(Vec<Import>, Import), ArchiveError> {
         match self {
-            Self::Here(journal, _) => journal.commit(import).map(|()| Vec::new()),
+            Self::Here(staging) => staging.commit(import),
             Self::Afar(sending) => sending.commit(import),
-        }
-    }
-
-    /// Removes what is not committed.
-    pub(super) fn clear(&self) -> Result<(), ArchiveError> {
-        match self {
-            Self::Here(journal, _) => journal.clear(),
-            // The spool goes with it.
-            Self::Afar(_) => Ok(()),
         }
     }
 }

@@ -30,9 +30,9 @@ pub fn open(path: &Path) -> io::Result<File> {
 
 /// Where a file may be that was put away, or that was moved to its place when a commit was carried out.
 fn moved(path: &Path) -> Option<PathBuf> {
-    if let [name, IMPORTING] = last(path)? {
-        let root = path.parent()?.parent()?;
-        let staged = format!("{IMPORTING}/{name}");
+    let root = path.ancestors().nth(3)?;
+    if path.starts_with(root.join(IMPORTING)) {
+        let staged = path.strip_prefix(root).ok()?.to_str()?;
         let imports = Journal::new(root).imports().ok()?;
         let file = imports.iter().rev().flat_map(|import| &import.files).find(|file| file.staged == staged)?;
         return Some(root.join(&file.path));
@@ -40,11 +40,6 @@ fn moved(path: &Path) -> Option<PathBuf> {
     let root = path.ancestors().nth(4)?;
     let inside = path.strip_prefix(root.join(FLOWS)).ok()?;
     Some(root.join(REPLACED).join(inside))
-}
-
-/// The last two names of a path.
-fn last(path: &Path) -> Option<[&str; 2]> {
-    Some([path.file_name()?.to_str()?, path.parent()?.file_name()?.to_str()?])
 }
 
 /// Puts a file of [`FLOWS`] away; may be repeated.

@@ -12,13 +12,11 @@
 //! half a day from claim to record gives up.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::Utc;
 use rayon::prelude::*;
 use tempfile::TempDir;
 
@@ -26,6 +24,7 @@ use super::ArchiveError;
 use super::afar::{claim, claims, imports, list_one, record};
 use super::journal::{IMPORTING, IMPORTS, Import, ImportedFile, parse};
 use super::layout::{FLOWS, import_of, of_import};
+use super::staging::word;
 use crate::store::{Store, store};
 
 /// A claim this old is none any more, in nanoseconds.
@@ -78,15 +77,12 @@ impl Sending {
         of_import(name, &self.word)
     }
 
-    /// Makes an import part of the archive; gives those that others made meanwhile.
-    pub(super) fn commit(&mut self, import: &Import) -> Result<Vec<Import>, ArchiveError> {
+    /// Makes an import part of the archive; gives those that others made meanwhile, and the import as it was made.
+    pub(super) fn commit(&mut self, mut import: Import) -> Result<(Vec<Import>, Import), ArchiveError> {
         let store = reached(&self.root)?;
         let begun = Instant::now();
         let claimed = claim(&self.root, self.last + 1, &self.word);
-        let import = Import {
-            files: import.files.iter().map(|file| ImportedFile { staged: String::new(), ..file.clone() }).collect(),
-            ..import.clone()
-        };
+        import.files.iter_mut().for_each(|file| file.staged.clear());
         let text = serde_json::to_vec_pretty(&import)
             .map_err(|error| ArchiveError::Journal { path: claimed.clone(), error })?;
         match store.create(&claimed, text.clone()) {
@@ -121,7 +117,7 @@ impl Sending {
             std::fs::remove_file(&staged).map_err(ArchiveError::io(&staged))?;
         }
         self.word = word();
-        Ok(meanwhile)
+        Ok((meanwhile, import))
     }
 
     /// Makes the record, behind those that others made meanwhile.
@@ -150,7 +146,7 @@ impl Sending {
                 // A request whose answer was lost is made again, and finds what it did.
                 if found != text {
                     let other = parse(&found, &path).map_err(Failed::Surely)?;
-                    if let Some(log) = common(import, &other) {
+                    if let Some(log) = import.shares(&other) {
                         return Err(Failed::Surely(ArchiveError::Overtaken { path: self.root.clone(), log }));
                     }
                     self.last += 1;
@@ -227,25 +223,4 @@ fn clear(store: &dyn Store, root: &Path, imports: &BTreeMap<u64, Import>) -> Res
         store.delete(&claim.path).map_err(ArchiveError::io(&claim.path))?;
     }
     Ok(())
-}
-
-/// A log that two imports took, or of which they took parts.
-fn common(import: &Import, other: &Import) -> Option<String> {
-    let heads = |import: &Import| -> HashSet<String> {
-        import.inputs.iter().filter_map(|input| Some(input.content.as_ref()?.head_sha256.clone())).collect()
-    };
-    let others = heads(other);
-    let input = import
-        .inputs
-        .iter()
-        .find(|input| input.content.as_ref().is_some_and(|content| others.contains(&content.head_sha256)))?;
-    Some(input.origins.first().map_or_else(|| "a log".to_owned(), |origin| origin.name.clone()))
-}
-
-/// A word that nobody else has: the standard library seeds its hashers from the system's randomness.
-fn word() -> String {
-    let mut hasher = std::hash::RandomState::new().build_hasher();
-    hasher.write_i64(Utc::now().timestamp_nanos_opt().unwrap_or_default());
-    hasher.write_u32(std::process::id());
-    format!("{:016x}", hasher.finish())
 }

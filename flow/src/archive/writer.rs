@@ -1,4 +1,4 @@
-//! Rows → archive, in bounded memory, one import at a time (see [`journal`](super::journal)).
+//! Rows → archive, in bounded memory; several may write at once ([`staging`](super::staging)).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,6 @@ const ROWS_OF_PARTITION: u64 = 256;
 pub struct ArchiveWriter {
     limits: Limits,
     root: PathBuf,
-    place: Place,
     /// Contents that were imported, by their first line's hash.
     known: HashMap<String, Vec<Content>>,
     sequence: u64,
@@ -42,6 +41,8 @@ pub struct ArchiveWriter {
     rows: u64,
     waiting: usize,
     clock: u64,
+    /// Dropped after the files in it.
+    place: Place,
     /// What was committed since this writer was made: rows, bytes, files.
     pub done: Done,
 }
@@ -58,7 +59,7 @@ impl ArchiveWriter {
     /// Takes an archive for writing; makes it, where there is nothing yet.
     ///
     /// # Errors
-    /// When it cannot be written, another import has it, or the folder is full of something else.
+    /// When it cannot be written, or the folder is full of something else.
     pub fn open(root: &Path) -> Result<Self, ArchiveError> {
         Self::with_limits(root, Limits::default())
     }
@@ -91,11 +92,16 @@ impl ArchiveWriter {
 
     /// Takes note of what is in the archive.
     fn know(&mut self, import: Import) {
-        let numbers = import.files.iter().map(|file| file.sequence.saturating_add(1));
-        self.sequence = numbers.fold(self.sequence, u64::max);
+        self.number_behind(&import);
         for content in import.inputs.into_iter().filter_map(|input| input.content) {
             self.known.entry(content.head_sha256.clone()).or_default().push(content);
         }
+    }
+
+    /// New files have numbers behind those of an import.
+    fn number_behind(&mut self, import: &Import) {
+        let numbers = import.files.iter().map(|file| file.sequence.saturating_add(1));
+        self.sequence = numbers.fold(self.sequence, u64::max);
     }
 
     /// What was imported with this first line.
@@ -232,8 +238,9 @@ impl ArchiveWriter {
             files: std::mem::take(&mut self.files),
             removes: Vec::new(),
         };
-        let meanwhile = self.place.commit(&import)?;
+        let (meanwhile, import) = self.place.commit(import)?;
         meanwhile.into_iter().for_each(|import| self.know(import));
+        self.number_behind(&import);
         self.done.rows += import.files.iter().map(|file| file.rows).sum::<u64>();
         self.done.bytes += import.files.iter().map(|file| file.bytes).sum::<u64>();
         self.done.files += import.files.len() as u64;
@@ -335,14 +342,6 @@ impl ArchiveWriter {
     }
 
     fn at_staging<T, E: Into<SegmentError>>(&self, result: Result<T, E>) -> Result<T, ArchiveError> {
-        result.map_err(|error| ArchiveError::segment(&self.place.importing())(error.into()))
-    }
-}
-
-impl Drop for ArchiveWriter {
-    fn drop(&mut self) {
-        // What cannot be removed now, the next import removes.
-        self.partitions.clear();
-        let _ = self.place.clear();
+        result.map_err(|error| ArchiveError::segment(self.place.folder())(error.into()))
     }
 }
