@@ -65,7 +65,7 @@ pub(crate) enum Command {
     ///
     /// Answers a pack of questions into a folder: report.html (one file, no script), report.md, data/ as CSV and Parquet, and
     /// manifest.json with the SHA-256 of every input and output. The first page tells what is missing from the evidence.
-    Report(Report),
+    Report(Box<Report>),
     /// Tell whether a report is as it was made
     ///
     /// Recomputes every hash, and the signature where there is one. Exits with 1 when anything differs, and names it.
@@ -470,6 +470,8 @@ pub(crate) struct Report {
     /// Say nothing but errors
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub engine: EngineArgs,
     #[command(flatten)]
     pub lines: LineArgs,
 }

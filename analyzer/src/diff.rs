@@ -14,8 +14,8 @@ use lookback_report::change::{Change, Seen, Span, Things, changes};
 use crate::answer::{Answer, Cell};
 use crate::cli::{self, RelativeTo, ScopeArgs, WindowArgs};
 use crate::evidence::Evidence;
-use crate::joint;
 use crate::read::Options;
+use crate::remote::{self, Elsewhere};
 use crate::session::{Asking, Outcome};
 
 /// What is compared: a word for it, its SQL, and how its columns are read.
@@ -49,7 +49,8 @@ pub(crate) fn run(args: &cli::Diff, catalogue: &Catalogue) -> Result<Outcome> {
         })
     };
     let earlier = other.as_ref().unwrap_or(&found);
-    let changes = Changes::between((earlier, &scope(before)?), (&found, &scope(after)?), &mut options, catalogue)?;
+    let spans = [(earlier, &scope(before)?), (&found, &scope(after)?)];
+    let changes = Changes::between(spans, None, &mut options, catalogue)?;
     options.flush()?;
     let answer = changes.answer(args.limit, args.all)?;
     let asking = Asking {
@@ -89,15 +90,15 @@ pub(crate) struct Changes {
 impl Changes {
     pub(crate) const NOTES: &'static str = "A change is told when chance does not explain it: two counts by the difference of their roots, two shares of failures by the difference of proportions, each beyond four standard errors; a rate or a 95th percentile also has to change by half, a share by one in a hundred, and percentiles want a hundred durations on both sides. Flows come in bursts, so that a test that takes them for independent finds somewhat too much.";
 
-    /// Compares two spans of inputs.
+    /// Compares two spans of inputs, the earlier one first.
     pub(crate) fn between(
-        before: (&Found, &ScopeArgs),
-        after: (&Found, &ScopeArgs),
+        [before, after]: [(&Found, &ScopeArgs); 2],
+        elsewhere: Option<&Elsewhere>,
         options: &mut Options,
         catalogue: &Catalogue,
     ) -> Result<Self> {
-        let (things_before, window_before, _) = seen(before, options, catalogue)?;
-        let (things_after, window_after, evidence) = seen(after, options, catalogue)?;
+        let (things_before, window_before, _) = seen(before, elsewhere, options, catalogue)?;
+        let (things_after, window_after, evidence) = seen(after, elsewhere, options, catalogue)?;
         let (Some(window_before), Some(window_after)) = (window_before, window_after) else {
             bail!("there is no event with a time to compare");
         };
@@ -211,7 +212,13 @@ impl Changes {
 type AllSeen = (BTreeMap<&'static str, Things>, Option<(i64, i64)>, Evidence);
 
 /// Everything that is compared, in one span.
-fn seen((found, scope): (&Found, &ScopeArgs), options: &mut Options, catalogue: &Catalogue) -> Result<AllSeen> {
+fn seen(
+    (found, scope): (&Found, &ScopeArgs),
+    elsewhere: Option<&Elsewhere>,
+    options: &mut Options,
+    catalogue: &Catalogue,
+) -> Result<AllSeen> {
+    let durations = ["p50", "p95"].map(|name| ResultColumn::new(name, Unit::Ns, "A percentile of durations."));
     let askings: Vec<Asking<'_>> = COMPARED
         .iter()
         .map(|(about, sql)| Asking {
@@ -219,7 +226,7 @@ fn seen((found, scope): (&Found, &ScopeArgs), options: &mut Options, catalogue: 
             sql,
             origin: about,
             parameters: BTreeMap::new(),
-            columns: &[],
+            columns: &durations,
             notes: "",
             needs: None,
             scope,
@@ -228,7 +235,7 @@ fn seen((found, scope): (&Found, &ScopeArgs), options: &mut Options, catalogue: 
         .collect();
     let mut all = BTreeMap::new();
     let mut rests_on = None;
-    joint::answer(&askings, found, options, catalogue, &|| Ok(()), &mut |place, answer| {
+    remote::answer(elsewhere, &askings, found, options, catalogue, &mut |place, answer| {
         let answer = answer?;
         let things = (0..answer.rows.num_rows()).map(|row| thing(&answer, row)).collect::<Result<Things>>()?;
         all.extend(COMPARED.get(place).map(|(about, _)| (*about, things)));

@@ -114,8 +114,15 @@ pub(crate) fn one(
     catalogue: &Catalogue,
     go_on: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<Answer> {
+    only(|take| answer(std::slice::from_ref(asking), found, options, catalogue, go_on, take))
+}
+
+/// The answer, where one thing is asked.
+pub(crate) fn only(
+    ask: impl FnOnce(&mut dyn FnMut(usize, Result<Answer>) -> Result<()>) -> Result<()>,
+) -> Result<Answer> {
     let mut answered = None;
-    answer(std::slice::from_ref(asking), found, options, catalogue, go_on, &mut |_, answer| {
+    ask(&mut |_, answer| {
         answered = Some(answer);
         Ok(())
     })?;

@@ -74,38 +74,134 @@ impl EngineArgs {
             ..Options::default()
         })
     }
+
+    /// The engine that the flags name, if they name one; it knows the archive, where they say so.
+    ///
+    /// # Errors
+    /// When something is no archive, flows are picked in a way that SQL does not know, or nobody answers there.
+    pub(crate) fn connect(&self, found: &Found, scope: &ScopeArgs) -> Result<Option<Elsewhere>> {
+        let Some(address) = &self.engine else { return Ok(None) };
+        let address: Address = address.parse()?;
+        if found.inputs.iter().any(|input| !matches!(input, Input::Archive(_))) {
+            bail!("an engine reads archives: lookback import LOG… -o ARCHIVE, and name the archive");
+        }
+        if scope.filter.is_some() {
+            bail!("--filter is not for an engine elsewhere; --namespace, --service and SQL are");
+        }
+        let engine = Engine::connect(&address, &self.options()?)?;
+        if let Some(location) = &self.engine_archive {
+            for statement in create_table(Dialect::DataFusion, location)? {
+                engine.execute(&statement).context("the archive was not declared")?;
+            }
+        }
+        Ok(Some(Elsewhere { engine, is_checked: self.cross_check }))
+    }
 }
 
-/// Asks the engine that the flags name.
+/// An engine elsewhere, connected.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    engine: Engine,
+    /// Whether its answers for a slice of time are compared with ours.
+    is_checked: bool,
+}
+
+/// Answers questions of one scope where they are asked, as [`joint::answer`] does; else an engine that fails fails them all.
+///
+/// # Errors
+/// When the inputs cannot be read, or an engine elsewhere does not answer, or otherwise than we would.
 pub(crate) fn answer(
-    asking: &Asking<'_>,
+    elsewhere: Option<&Elsewhere>,
+    askings: &[Asking<'_>],
     found: &Found,
     options: &mut read::Options,
     catalogue: &Catalogue,
-    args: &EngineArgs,
-    address: &str,
-) -> Result<Answer> {
-    let address: Address = address.parse()?;
-    if found.inputs.iter().any(|input| !matches!(input, Input::Archive(_))) {
-        bail!("an engine reads archives: lookback import LOG… -o ARCHIVE, and name the archive");
+    take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
+) -> Result<()> {
+    match elsewhere {
+        Some(elsewhere) => elsewhere.answer(askings, found, options, catalogue, take),
+        None => joint::answer(askings, found, options, catalogue, &|| Ok(()), take),
     }
-    if asking.scope.filter.is_some() {
-        bail!("--filter is not for an engine elsewhere; --namespace, --service and SQL are");
-    }
-    let engine = Engine::connect(&address, &args.options()?)?;
-    if let Some(location) = &args.engine_archive {
-        for statement in create_table(Dialect::DataFusion, location)? {
-            engine.execute(&statement).context("the archive was not declared")?;
-        }
-    }
-    let evidence = asking.evidence(found, options)?;
-    if args.cross_check {
-        checked(asking, evidence.extent, found, options, catalogue, &engine)?;
-    }
-    let (bound, scope, window) = asking.within(evidence.extent, catalogue)?;
-    let rows = asked(&engine, &bound.statement(&scope)?.to_string()).with_context(|| asking.origin.to_owned())?;
-    Ok(asking.answered(rows, window, evidence))
 }
+
+impl Elsewhere {
+    /// Where it is.
+    pub(crate) fn address(&self) -> String {
+        self.engine.address().to_string()
+    }
+
+    fn answer(
+        &self,
+        askings: &[Asking<'_>],
+        found: &Found,
+        options: &mut read::Options,
+        catalogue: &Catalogue,
+        take: &mut dyn FnMut(usize, Result<Answer>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(first) = askings.first() else { return Ok(()) };
+        let evidence = first.evidence(found, options)?;
+        if self.is_checked {
+            self.check(askings, evidence.extent, found, options, catalogue)?;
+        }
+        for (place, asking) in askings.iter().enumerate() {
+            let (rows, window) = self.rows(asking, evidence.extent, catalogue)?;
+            take(place, Ok(asking.answered(rows, window, evidence.clone())))?;
+        }
+        Ok(())
+    }
+
+    /// The rows of an answer, and its window.
+    fn rows(&self, asking: &Asking<'_>, extent: Option<(i64, i64)>, catalogue: &Catalogue) -> Result<Rows> {
+        let (bound, scope, window) = asking.within(extent, catalogue)?;
+        let sql = bound.statement(&scope)?.to_string();
+        Ok((asked(&self.engine, &sql).with_context(|| asking.origin.to_owned())?, window))
+    }
+
+    /// Asks for the last minute, or a tenth of the window, on both sides.
+    fn check(
+        &self,
+        askings: &[Asking<'_>],
+        extent: Option<(i64, i64)>,
+        found: &Found,
+        options: &mut read::Options,
+        catalogue: &Catalogue,
+    ) -> Result<()> {
+        let Some(first) = askings.first() else { return Ok(()) };
+        let (_, _, window) = first.within(extent, catalogue)?;
+        let Some((since, until)) = window else { return Ok(()) };
+        let from = until.saturating_sub((until.saturating_sub(since) / 10).max(SLICE)).max(since);
+        let window = WindowArgs {
+            last: None,
+            since: Some(rfc3339(from)),
+            until: Some(rfc3339(until)),
+            relative_to: RelativeTo::Data,
+        };
+        let scope = ScopeArgs { window, ..first.scope.clone() };
+        let mut slices: Vec<Asking<'_>> = Vec::new();
+        for asking in askings {
+            slices.push(Asking { scope: &scope, parameters: asking.parameters.clone(), ..*asking });
+        }
+        joint::answer(&slices, found, options, catalogue, &|| Ok(()), &mut |place, ours| {
+            let Some(slice) = slices.get(place) else { return Ok(()) };
+            let ours = ours?;
+            let (rows, window) = self.rows(slice, extent, catalogue)?;
+            let theirs = slice.answered(rows, window, ours.evidence.clone());
+            let Some([wanted, found]) = disagreement(&ours, &theirs)? else { return Ok(()) };
+            bail!(
+                "{}: {} answers otherwise from {} to {}: {} rows where we have {}; here {wanted}, there {found}. It was not asked for the whole",
+                slice.origin,
+                self.engine.address(),
+                rfc3339(from),
+                rfc3339(until),
+                theirs.rows.num_rows(),
+                ours.rows.num_rows(),
+            )
+        })
+    }
+}
+
+/// Rows, and the window that they are of.
+type Rows = (RecordBatch, Option<(i64, i64)>);
 
 /// The rows of a statement, in types that every answer of ours has.
 fn asked(engine: &Engine, sql: &str) -> Result<RecordBatch> {
@@ -131,55 +227,24 @@ fn asked(engine: &Engine, sql: &str) -> Result<RecordBatch> {
 /// Time that is asked for on both sides.
 const SLICE: i64 = 60_000_000_000;
 
-/// Asks for the last minute, or a tenth of the window, on both sides.
-fn checked(
-    asking: &Asking<'_>,
-    extent: Option<(i64, i64)>,
-    found: &Found,
-    options: &mut read::Options,
-    catalogue: &Catalogue,
-    engine: &Engine,
-) -> Result<()> {
-    let (_, _, window) = asking.within(extent, catalogue)?;
-    let Some((since, until)) = window else { return Ok(()) };
-    let from = until.saturating_sub((until.saturating_sub(since) / 10).max(SLICE)).max(since);
-    let window = WindowArgs {
-        last: None,
-        since: Some(rfc3339(from)),
-        until: Some(rfc3339(until)),
-        relative_to: RelativeTo::Data,
-    };
-    let scope = ScopeArgs { window, ..asking.scope.clone() };
-    let slice = Asking { scope: &scope, parameters: asking.parameters.clone(), ..*asking };
-    let ours = joint::one(&slice, found, options, catalogue, &|| Ok(()))?;
-    let (bound, scope, window) = slice.within(extent, catalogue)?;
-    let rows = asked(engine, &bound.statement(&scope)?.to_string()).with_context(|| asking.origin.to_owned())?;
-    let theirs = slice.answered(rows, window, ours.evidence.clone());
+/// The first rows in which two answers differ, ours and theirs.
+fn disagreement(ours: &Answer, theirs: &Answer) -> Result<Option<[String; 2]>> {
     let units: Vec<Unit> = ours.columns.iter().map(|(_, unit)| *unit).collect();
-    let (mut ours, mut theirs) = (cells(&ours)?, cells(&theirs)?);
+    let (mut ours, mut theirs) = (cells(ours)?, cells(theirs)?);
     let agree = |ours: &[Vec<Cell>], theirs: &[Vec<Cell>]| {
         ours.len() == theirs.len() && difference(&units, ours, theirs).is_none()
     };
     if agree(&ours, &theirs) {
-        return Ok(());
+        return Ok(None);
     }
     // A query need not say how its rows are ordered.
     ours.sort_by_cached_key(|row| format!("{row:?}"));
     theirs.sort_by_cached_key(|row| format!("{row:?}"));
     if agree(&ours, &theirs) {
-        return Ok(());
+        return Ok(None);
     }
-    let (wanted, found) = difference(&units, &ours, &theirs).unwrap_or_default();
-    bail!(
-        "{} answers otherwise from {} to {}: {} rows where we have {}; here {}, there {}. It was not asked for the whole",
-        engine.address(),
-        rfc3339(from),
-        rfc3339(until),
-        theirs.len(),
-        ours.len(),
-        render::terminal(&wanted),
-        render::terminal(&found)
-    );
+    let (ours, theirs) = difference(&units, &ours, &theirs).unwrap_or_default();
+    Ok(Some([ours, theirs].map(|row| render::terminal(&row).into_owned())))
 }
 
 fn cells(answer: &Answer) -> Result<Vec<Vec<Cell>>> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use lookback_flow::archive::content::file_sha256;
 use lookback_flow::inputs::{Found, Input, find};
 use lookback_question::catalogue::{Catalogue, Question};
@@ -24,15 +24,17 @@ use crate::cli;
 use crate::diff::Changes;
 use crate::evidence::Evidence;
 use crate::read::Options;
+use crate::remote::Elsewhere;
 use crate::render::{self, Format, plural};
 use crate::session::Outcome;
-use crate::{joint, map};
+use crate::{map, memory, remote};
 use asked::Asked;
 
 /// What made a report, as its manifest says it.
 const PRODUCER: &str = concat!("lookback ", env!("CARGO_PKG_VERSION"));
 
 pub(crate) fn run(args: &cli::Report, catalogue: &Catalogue) -> Result<Outcome> {
+    memory::give_large_blocks_back();
     let known = args.from.as_deref().map(Manifest::read).transpose()?.map(|(manifest, _)| manifest);
     let mut asked = match &known {
         Some(manifest) => Asked::of_manifest(manifest)?,
@@ -52,6 +54,11 @@ pub(crate) fn run(args: &cli::Report, catalogue: &Catalogue) -> Result<Outcome> 
         (None, None) => None,
     };
     let found = find(&asked.inputs)?;
+    let scope = asked.scope();
+    let elsewhere = args.engine.connect(&found, &scope)?;
+    if elsewhere.is_some() && redaction.is_some() {
+        bail!("--redact is not for an engine elsewhere, which knows the names as they are");
+    }
     let mut folder = Folder::begin(&args.output)?;
     let hides_names = redaction.as_ref().is_some_and(lookback_report::redact::Redaction::hides_hosts);
     let inputs = hashes(&found, hides_names)?;
@@ -63,16 +70,15 @@ pub(crate) fn run(args: &cli::Report, catalogue: &Catalogue) -> Result<Outcome> 
     let questions = asked.questions(catalogue);
     let mut report = Report {
         title: asked.title.clone(),
-        scope: asked.told(),
+        scope: asked.told(elsewhere.as_ref().map(Elsewhere::address).as_deref()),
         zone: asked.zone()?,
         command: asked.again(),
         producer: PRODUCER.to_owned(),
         ..Report::default()
     };
-    let scope = asked.scope();
     let askings = questions.iter().map(|question| asked.asking(question, &scope)).collect::<Result<Vec<_>>>()?;
     let mut rests_on: Option<Evidence> = None;
-    joint::answer(&askings, &found, &mut options, catalogue, &|| Ok(()), &mut |place, answer| {
+    remote::answer(elsewhere.as_ref(), &askings, &found, &mut options, catalogue, &mut |place, answer| {
         let Some(question) = questions.get(place) else { return Ok(()) };
         if let Ok(answer) = &answer {
             report.period = report.period.or(answer.window);
@@ -86,7 +92,7 @@ pub(crate) fn run(args: &cli::Report, catalogue: &Catalogue) -> Result<Outcome> 
     })?;
     let evidence = rests_on.unwrap_or_default();
     if asked.is_of_an_incident() {
-        let changes = changes(&asked, report.period, &found, &mut options, catalogue);
+        let changes = changes(&asked, report.period, &found, elsewhere.as_ref(), &mut options, catalogue)?;
         let (finding, answer) = finding::of_changes(changes, &asked, report.zone)?;
         if let Some(answer) = answer {
             write_data(&mut folder, finding::CHANGES, &answer)?;
@@ -160,19 +166,26 @@ fn drawing(question: &Question, answer: &Answer) -> Result<Option<Drawing>> {
     Ok(Some(Drawing { svg: map.write(lookback_map::Format::Svg, ""), caption }))
 }
 
-/// What changed against the span before the period.
+/// What changed against the span before the period, or why that cannot be told.
+///
+/// # Errors
+/// When an engine elsewhere fails, or answers otherwise than we would.
 fn changes(
     asked: &Asked,
     period: Option<(i64, i64)>,
     found: &Found,
+    elsewhere: Option<&Elsewhere>,
     options: &mut Options,
     catalogue: &Catalogue,
-) -> Result<Changes> {
+) -> Result<Result<Changes>> {
     let before = period.map(|(since, _)| asked.before(since)).transpose()?.flatten();
     let Some(before) = before else {
-        bail!("the period begins with the data; a later --since, or --before RANGE, gives something to compare with");
+        return Ok(Err(anyhow!(
+            "the period begins with the data; a later --since, or --before RANGE, gives something to compare with"
+        )));
     };
-    Changes::between((found, &before), (found, &asked.scope()), options, catalogue)
+    let changes = Changes::between([(found, &before), (found, &asked.scope())], elsewhere, options, catalogue);
+    if elsewhere.is_some() { Ok(Ok(changes?)) } else { Ok(changes) }
 }
 
 fn signing_key(path: &Path) -> Result<Key> {

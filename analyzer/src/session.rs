@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::slice;
 
 use anyhow::{Result, bail};
 use arrow::array::RecordBatch;
@@ -83,10 +84,10 @@ impl Asking<'_> {
             stdout.flush()?;
             return Ok(Outcome::Answered);
         }
-        let answer = match &read.engine.engine {
-            Some(address) => remote::answer(self, found, &mut options, catalogue, &read.engine, address)?,
-            None => joint::one(self, found, &mut options, catalogue, &|| Ok(()))?,
-        };
+        let elsewhere = read.engine.connect(found, self.scope)?;
+        let answer = joint::only(|take| {
+            remote::answer(elsewhere.as_ref(), slice::from_ref(self), found, &mut options, catalogue, take)
+        })?;
         options.flush()?;
         self.write(&answer, output, &mut stdout)
     }

@@ -5,13 +5,14 @@
 LOOKBACK is the binary; LOGS are files or folders, of which all plain and gzip logs are imported together, into an archive that
 is gone afterwards. The engines are DuckDB, which has the view `events` that `lookback archive sql duckdb` prints, and
 DataFusion, to which lookback declares it (--engine-archive), each behind a Flight SQL server, which this program is, too. Every
-question is asked of both, with --cross-check; rows and what they rest on must be the same. Then the engine leaves rows out,
+question is asked of both, with --cross-check; rows and what they rest on must be the same, and so must a report. Then the engine leaves rows out,
 answers something else, breaks off, and is gone, and must not be believed. Exits with 1 when anything differs. Needs the packages
 duckdb, datafusion and pyarrow.
 """
 
 import csv
 import io
+import json
 import subprocess
 import sys
 import tempfile
@@ -101,15 +102,19 @@ def lines(text):
     return list(csv.reader(io.StringIO(text)))
 
 
-def same(name, a, b):
+def same(is_duration, a, b):
     """DataFusion takes a quantile between two values at a whole millionth of the way, so durations are compared to five digits."""
-    is_duration = [column.get("unit") == "ns" for column in second_opinion.read(name)[0]["columns"]]
 
     def alike(duration, x, y):
         return agree.same(x, y) or (duration and x and y and abs(float(x) - float(y)) <= 1e-5 * max(1.0, abs(float(x))))
 
     rows = list(zip(a, b))[1:]
     return len(a) == len(b) and a[0] == b[0] and all(all(map(alike, is_duration, x, y)) for x, y in rows)
+
+
+def durations(name):
+    """Which columns of a question's answer are durations."""
+    return [column.get("unit") == "ns" for column in second_opinion.read(name)[0]["columns"]]
 
 
 def compare(binary, archive, name, server, flags):
@@ -121,7 +126,7 @@ def compare(binary, archive, name, server, flags):
             ask = [binary, "ask", question, *choice.split(), archive, "-o", "csv", "--raw", *(["--by", by] if by else [])]
             ours, theirs = run(ask), run([*ask, *elsewhere])
             a, b = lines(ours.stdout), lines(theirs.stdout)
-            equal = ours.returncode == theirs.returncode == 0 and same(file, a, b) and ours.stderr == theirs.stderr
+            equal = ours.returncode == theirs.returncode == 0 and same(durations(file), a, b) and ours.stderr == theirs.stderr
             passed, failed, rows = passed + equal, failed + (not equal), rows + len(a) - 1
             if not equal:
                 print(f"{question} {by} {choice} differs:\n{theirs.stderr[:500]}", file=sys.stderr)
@@ -129,6 +134,37 @@ def compare(binary, archive, name, server, flags):
                     print(f"  lookback {','.join(x)}\n  engine   {','.join(y)}", file=sys.stderr)
     print(f"{name} elsewhere, {rows} rows in {server.asked} answers: {passed} passed, {failed} failed")
     return failed == 0 and rows > 0
+
+
+def reported(binary, folder, archive, name, server, flags):
+    """A report of an engine elsewhere has the findings, rows and evidence of one that was made here."""
+    address, here, there = f"flight://127.0.0.1:{server.port}", folder / f"{name}-here", folder / f"{name}-there"
+    report = [binary, "report", archive, "--pack", "all", "--last", "45m", "--limit", "1000", "-q", "-o"]
+    for command in ([*report, here], [*report, there, "--engine", address, "--cross-check", *flags]):
+        done = run(command)
+        if done.returncode:
+            print(f"report of {name}: {done.stderr[:500]}", file=sys.stderr)
+            return False
+    wrong, rows = [], 0
+    files = {side: sorted(file.name for file in (side / "data").glob("*.csv")) for side in (here, there)}
+    if files[here] != files[there]:
+        wrong.append(f"other findings: {set(files[here]) ^ set(files[there])}")
+    for file in set(files[here]) & set(files[there]):
+        a, b = (lines((side / "data" / file).read_text()) for side in (here, there))
+        is_duration = [heading.endswith("_ns") for heading in a[0]] if file == "changes.csv" else durations(file.removesuffix(".csv"))
+        rows += len(a) - 1
+        if not same(is_duration, a, b):
+            wrong.append(f"{file}: {next(((x, y) for x, y in zip(a, b) if x != y), 'other rows')}")
+    told = (there / "report.md").read_text()
+    if address not in told or address in (here / "report.md").read_text():
+        wrong.append("who answered is not told")
+    counts = [json.loads((side / "manifest.json").read_text())["counts"] for side in (here, there)]
+    if counts[0] != counts[1]:
+        wrong.append(f"other evidence: {counts}")
+    print(*wrong, sep="\n", file=sys.stderr, end="\n" if wrong else "")
+    changes = "with" if "changes.csv" in files[here] else "without"
+    print(f"a report of {name}: {len(files[there])} findings with {rows} rows, {changes} changes, {len(wrong)} differ")
+    return not wrong and rows > 0
 
 
 def distrust(binary, archive, server, flags):
@@ -161,6 +197,7 @@ def main():
             server = Server(engine)
             threading.Thread(target=server.serve, daemon=True).start()
             good &= compare(binary, archive, name, server, flags)
+            good &= reported(binary, Path(folder), archive, name, server, flags)
             good &= distrust(binary, archive, server, flags)
         return 0 if good else 1
 

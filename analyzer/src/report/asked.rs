@@ -212,8 +212,8 @@ impl Asked {
         joined(&words)
     }
 
-    /// What was asked, in words, for the head of the report.
-    pub(super) fn told(&self) -> Vec<(String, String)> {
+    /// What was asked, in words, for the head of the report; and who answered, where that was another engine.
+    pub(super) fn told(&self, engine: Option<&str>) -> Vec<(String, String)> {
         let mut told = vec![("Pack".to_owned(), self.pack.title().to_owned())];
         let mut tell = |heading: &str, value: Option<&String>| {
             told.extend(value.map(|value| (heading.to_owned(), value.clone())));
@@ -227,6 +227,7 @@ impl Asked {
         });
         tell("Redacted", redacted.as_ref());
         tell("Inputs", Some(&self.inputs.join(", ")));
+        tell("Answered by", engine.map(str::to_owned).as_ref());
         told
     }
 

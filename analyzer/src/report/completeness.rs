@@ -41,13 +41,15 @@ pub(super) fn signs(found: &Found, window: &WindowArgs, options: &Options) -> Re
 /// The completeness of a report whose period and findings are known; takes the losses out of the findings.
 pub(super) fn of(evidence: &Evidence, signs: Vec<String>, report: &mut Report) -> Completeness {
     let period = report.period.unwrap_or((i64::MIN, i64::MAX));
-    let mut lost = None;
+    let (mut lost, mut uncounted) = (None, None);
     report.findings.retain_mut(|finding| {
         if finding.name != finding::LOSSES {
             return true;
         }
-        if let Outcome::Found(table) = &mut finding.outcome {
-            lost = Some(std::mem::take(table));
+        match &mut finding.outcome {
+            Outcome::Found(table) => lost = Some(std::mem::take(table)),
+            Outcome::Unanswered(why) => uncounted = Some(format!("what was lost is not known: {why}")),
+            Outcome::Nothing(_) => {}
         }
         false
     });
@@ -63,6 +65,7 @@ pub(super) fn of(evidence: &Evidence, signs: Vec<String>, report: &mut Report) -
     if bad > 0 {
         doubts.push(format!("{} lines could not be read, of whatever time they are", grouped(bad.into())));
     }
+    doubts.extend(uncounted);
     doubts.extend(signs);
     if evidence.covers.nodes.len() > MOST_NODES {
         doubts.push(format!("only {MOST_NODES} of {} nodes are listed below", evidence.covers.nodes.len()));
