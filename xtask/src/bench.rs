@@ -8,6 +8,7 @@ mod measure;
 mod recorder;
 mod replay;
 mod rivals;
+mod scale;
 mod table;
 
 use std::fs;
@@ -37,6 +38,8 @@ pub(crate) struct Args {
 enum What {
     /// Measure what a recorder costs, and how many events it can take; as root
     Recorder(recorder::Args),
+    /// Measure how questions over archives grow with their size
+    Scale(scale::Args),
 }
 
 #[derive(clap::Args, Debug)]
@@ -78,8 +81,9 @@ const NEEDLE: &str = "SELECT time, verdict, destination_pod FROM flows WHERE sou
 pub(crate) fn run(args: &Args) -> Result<()> {
     match (&args.what, &args.questions) {
         (Some(What::Recorder(args)), _) => recorder::run(args),
+        (Some(What::Scale(args)), _) => scale::run(args),
         (None, Some(args)) => questions(args),
-        (None, None) => anyhow::bail!("--binary and --dir are needed, or `recorder`"),
+        (None, None) => anyhow::bail!("--binary and --dir are needed, or `recorder`, or `scale`"),
     }
 }
 
@@ -115,7 +119,7 @@ fn questions(args: &Questions) -> Result<()> {
         let others = others.flat_map(|rivals| rivals.of_archive(question, &archive)).collect();
         bench.row(&format!("archive: {question}"), bench.asked(question, &archive), others, || Ok(()))?;
     }
-    let needle = NEEDLE.replace("POD", &bench.pod(&archive)?);
+    let needle = NEEDLE.replace("POD", &pod(&args.binary, &archive)?);
     let needle = bench.ours(&["sql", &needle, &archive, "--last", "5m", "-q", "-o", "csv"]);
     bench.row("archive: needle", needle, Vec::new(), || Ok(()))?;
     let newest = bench.ours(&["observe", "--last", "20", "--pod", "pay/checkout", &archive]);
@@ -252,16 +256,16 @@ impl Bench<'_> {
     fn asked(&self, question: &str, input: &str) -> Vec<String> {
         self.ours(&["ask", question, input, "-q", "-o", "csv"])
     }
+}
 
-    /// The pod with the fewest flows.
-    fn pod(&self, archive: &str) -> Result<String> {
-        let query = "SELECT source_pod, count(*) AS n FROM flows WHERE source_pod IS NOT NULL \
-                     GROUP BY source_pod ORDER BY n, source_pod LIMIT 1";
-        let output = Command::new(&self.args.binary).args(["sql", query, archive, "-q", "-o", "csv"]).output()?;
-        let answer = String::from_utf8(output.stdout)?;
-        let row = answer.lines().nth(1).with_context(|| format!("no pod in {archive}"))?;
-        Ok(row.split(',').next().unwrap_or_default().to_owned())
-    }
+/// The pod with the fewest flows.
+fn pod(binary: &Path, archive: &str) -> Result<String> {
+    let query = "SELECT source_pod, count(*) AS n FROM flows WHERE source_pod IS NOT NULL \
+                 GROUP BY source_pod ORDER BY n, source_pod LIMIT 1";
+    let output = Command::new(binary).args(["sql", query, archive, "-q", "-o", "csv"]).output()?;
+    let answer = String::from_utf8(output.stdout)?;
+    let row = answer.lines().nth(1).with_context(|| format!("no pod in {archive}"))?;
+    Ok(row.split(',').next().unwrap_or_default().to_owned())
 }
 
 /// Removes what an earlier run has left.

@@ -22,7 +22,7 @@ struct Xtask {
 #[derive(Subcommand, Debug)]
 enum Chore {
     /// Measure questions over a log of a given size
-    Bench(bench::Args),
+    Bench(Box<bench::Args>),
     /// Build the recorder's programs for the kernel, or compare what is committed with its source
     BuildEbpf {
         /// Compare, and change nothing

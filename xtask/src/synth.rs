@@ -64,16 +64,45 @@ pub(crate) fn write(output: &Path, flows: u64) -> Result<()> {
     run(&Args { flows, nodes: 4, seed: 1, output, compress: Compress::None, max_size_mib: 128, rate: 1000 })
 }
 
-pub(crate) fn run(args: &Args) -> Result<()> {
-    let started = Instant::now();
+/// Writes a log with the defaults of the command in slices of so many flows, each in a folder of its own that is handed on.
+pub(crate) fn slices(
+    output: &Path,
+    flows: u64,
+    slice: u64,
+    mut hand_on: impl FnMut(&Path) -> Result<()>,
+) -> Result<()> {
+    let folder = |number: u64| output.join(number.to_string());
+    let args =
+        |output| Args { flows, nodes: 4, seed: 1, output, compress: Compress::None, max_size_mib: 128, rate: 1000 };
+    let cluster = Cluster::new(4, &mut SplitMix64::new(1));
+    let (mut number, mut written) = (0, 0);
+    let mut logs = create(&args(folder(0)), &cluster)?;
+    generate(&args(folder(0)), &cluster, |node, line, time| {
+        if written >= slice {
+            let full = std::mem::replace(&mut logs, create(&args(folder(number + 1)), &cluster)?);
+            full.into_iter().try_for_each(RotatedLog::finish)?;
+            hand_on(&folder(number))?;
+            (number, written) = (number + 1, 0);
+        }
+        written += 1;
+        logs.get_mut(usize::from(node)).context("a node of the cluster")?.write(line, time)
+    })?;
+    logs.into_iter().try_for_each(RotatedLog::finish)?;
+    hand_on(&folder(number))
+}
+
+/// A log for each node.
+fn create(args: &Args, cluster: &Cluster) -> Result<Vec<RotatedLog>> {
     let empty = !args.output.exists() || args.output.read_dir()?.next().is_none();
     ensure!(empty, "{} is not empty; choose another folder", args.output.display());
+    let (most, is_gz) = (args.max_size_mib << 20, args.compress == Compress::Gz);
+    cluster.nodes.iter().map(|node| RotatedLog::create(args.output.join(&node.name), most, is_gz)).collect()
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let started = Instant::now();
     let cluster = Cluster::new(args.nodes, &mut SplitMix64::new(args.seed));
-    let mut logs = Vec::new();
-    for node in &cluster.nodes {
-        let folder = args.output.join(&node.name);
-        logs.push(RotatedLog::create(folder, args.max_size_mib << 20, args.compress == Compress::Gz)?);
-    }
+    let mut logs = create(args, &cluster)?;
     let mut bytes = 0;
     generate(args, &cluster, |node, line, time| {
         bytes += line.len();
