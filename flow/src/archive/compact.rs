@@ -90,12 +90,14 @@ pub struct Compacted {
 /// # Errors
 /// When the archive cannot be written.
 pub fn compact(archive: &Archive, target_bytes: u64, mut told: impl FnMut(&Group)) -> Result<Compacted, ArchiveError> {
-    let (mut staging, imports) = Staging::begin(&archive.root)?;
+    let mut sequence = 0;
+    let numbers = |import: Import| {
+        sequence = import.files.iter().map(|file| file.sequence).fold(sequence, u64::max);
+    };
+    let mut staging = Staging::begin(&archive.root, numbers)?;
     let (known, groups) = staging.quietly(|journal| Ok((journal.files()?, plan(archive, target_bytes)?)))?;
     let known: HashMap<PathBuf, ImportedFile> =
         known.into_iter().map(|file| (archive.root.join(&file.path), file)).collect();
-    let used = imports.iter().flat_map(|import| &import.files).map(|file| file.sequence).max();
-    let mut sequence = used.unwrap_or_default();
     let mut compacted = Compacted::default();
     let folder = staging.folder().to_owned();
     let is_ours =

@@ -1,6 +1,6 @@
 //! The record of imports, and how an import becomes part of an archive whole.
 //!
-//! 1. Files are written to a folder in `importing/`, each to its end and to disk ([`staging`](super::staging)).
+//! 1. Files are written to a folder in `importing/`, each to its end and to disk (`staging`).
 //! 2. The record, which names them and where they belong, is written to `importing/` as `commit.json`. With its renaming the
 //!    import is done: it does not depend on what happens next.
 //! 3. The files are moved to `flows/`, those that they replace from there to `replaced/`, then the record to `imports/`.
@@ -132,20 +132,20 @@ impl Journal {
         if store::is_remote(&self.root) {
             return Ok(afar::imports(&self.root, 0)?.into_values().collect());
         }
-        let (_, mut imports) = self.behind(0)?;
+        let mut imports = Vec::new();
+        self.behind(0, |import| imports.push(import))?;
         imports.extend(self.committed()?);
         Ok(imports)
     }
 
-    /// The number of the last record, and the records behind a number.
-    pub(super) fn behind(&self, number: u64) -> Result<(u64, Vec<Import>), ArchiveError> {
-        let mut imports = Vec::new();
+    /// Hands on the records behind a number, one by one, as there may be many; gives the number of the last one.
+    pub(super) fn behind(&self, number: u64, mut take: impl FnMut(Import)) -> Result<u64, ArchiveError> {
         let mut last = number;
         for (number, path) in self.records()?.into_iter().filter(|(own, _)| *own > number) {
-            imports.extend(read(&path)?);
+            read(&path)?.into_iter().for_each(&mut take);
             last = number;
         }
-        Ok((last, imports))
+        Ok(last)
     }
 
     /// The import that is committed and not moved yet, if there is one.

@@ -16,14 +16,14 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Takes an archive for writing, and gives what was imported before.
-    pub(super) fn take(root: &Path) -> Result<(Self, Vec<Import>), ArchiveError> {
+    /// Takes an archive for writing, and hands on what was imported before.
+    pub(super) fn begin(root: &Path, take: impl FnMut(Import)) -> Result<Self, ArchiveError> {
         if store::is_remote(root) {
             let (sending, imports) = Sending::begin(root)?;
-            return Ok((Self::Afar(Box::new(sending)), imports));
+            imports.into_iter().for_each(take);
+            return Ok(Self::Afar(Box::new(sending)));
         }
-        let (staging, imports) = Staging::begin(root)?;
-        Ok((Self::Here(Box::new(staging)), imports))
+        Ok(Self::Here(Box::new(Staging::begin(root, take)?)))
     }
 
     /// The folder of files that are being written.

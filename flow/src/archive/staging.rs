@@ -35,17 +35,17 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Takes its place among the writers of an archive, makes it, where there is nothing yet; gives what was imported.
-    pub(super) fn begin(root: &Path) -> Result<(Self, Vec<Import>), ArchiveError> {
+    /// Takes its place among the writers of an archive, makes it, where there is nothing yet; hands on what was imported.
+    pub(super) fn begin(root: &Path, take: impl FnMut(Import)) -> Result<Self, ArchiveError> {
         let (journal, _archive) = Journal::take(root)?;
         clear(&journal.importing())?;
-        let (last, imports) = journal.behind(0)?;
+        let last = journal.behind(0, take)?;
         let folder = journal.importing().join(word());
         let at_lock = folder.join(LOCK);
         fs::create_dir(&folder).map_err(ArchiveError::io(&folder))?;
         let lock = File::create_new(&at_lock).and_then(|lock| lock.lock().map(|()| lock));
         let lock = lock.map_err(ArchiveError::io(&at_lock))?;
-        Ok((Self { journal, root: root.to_owned(), folder, _lock: lock, last }, imports))
+        Ok(Self { journal, root: root.to_owned(), folder, _lock: lock, last })
     }
 
     /// The folder of the files that are not committed.
@@ -64,8 +64,8 @@ impl Staging {
     pub(super) fn commit(&mut self, mut import: Import) -> Result<(Vec<Import>, Import), ArchiveError> {
         let _archive = self.journal.lock()?;
         self.journal.recover()?;
-        let (last, meanwhile) = self.journal.behind(self.last)?;
-        self.last = last;
+        let mut meanwhile = Vec::new();
+        self.last = self.journal.behind(self.last, |import| meanwhile.push(import))?;
         if let Some(log) = meanwhile.iter().find_map(|other| import.shares(other)) {
             return Err(ArchiveError::Overtaken { path: self.root.clone(), log });
         }

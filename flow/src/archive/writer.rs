@@ -1,4 +1,4 @@
-//! Rows → archive, in bounded memory; several may write at once ([`staging`](super::staging)).
+//! Rows → archive, in bounded memory; several may write at once (`staging`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -27,9 +27,7 @@ const ROWS_OF_PARTITION: u64 = 256;
 pub struct ArchiveWriter {
     limits: Limits,
     root: PathBuf,
-    /// Contents that were imported, by their first line's hash.
-    known: HashMap<String, Vec<Content>>,
-    sequence: u64,
+    known: Known,
     partitions: BTreeMap<Key, Partition>,
     /// Partitions since the last commit, those that were closed, too.
     begun: u64,
@@ -45,6 +43,31 @@ pub struct ArchiveWriter {
     place: Place,
     /// What was committed since this writer was made: rows, bytes, files.
     pub done: Done,
+}
+
+/// What is in an archive, as far as its writer has to know.
+#[derive(Debug)]
+struct Known {
+    /// Contents that were imported, by their first line's hash.
+    contents: HashMap<String, Vec<Content>>,
+    /// The number of the next file.
+    next: u64,
+}
+
+impl Known {
+    fn import(&mut self, import: Import) {
+        self.files(&import);
+        import.inputs.into_iter().filter_map(|input| input.content).for_each(|content| self.content(content));
+    }
+
+    fn files(&mut self, import: &Import) {
+        let numbers = import.files.iter().map(|file| file.sequence.saturating_add(1));
+        self.next = numbers.fold(self.next, u64::max);
+    }
+
+    fn content(&mut self, content: Content) {
+        self.contents.entry(content.head_sha256.clone()).or_default().push(content);
+    }
 }
 
 /// What an import made.
@@ -69,13 +92,13 @@ impl ArchiveWriter {
     /// # Errors
     /// As [`Self::open`].
     pub fn with_limits(root: &Path, limits: Limits) -> Result<Self, ArchiveError> {
-        let (place, imports) = Place::take(root)?;
-        let mut writer = Self {
+        let mut known = Known { contents: HashMap::new(), next: 1 };
+        let place = Place::begin(root, |import| known.import(import))?;
+        Ok(Self {
             limits,
             root: root.to_owned(),
             place,
-            known: HashMap::new(),
-            sequence: 1,
+            known,
             partitions: BTreeMap::new(),
             begun: 0,
             files: Vec::new(),
@@ -85,29 +108,13 @@ impl ArchiveWriter {
             waiting: 0,
             clock: 0,
             done: Done::default(),
-        };
-        imports.into_iter().for_each(|import| writer.know(import));
-        Ok(writer)
-    }
-
-    /// Takes note of what is in the archive.
-    fn know(&mut self, import: Import) {
-        self.number_behind(&import);
-        for content in import.inputs.into_iter().filter_map(|input| input.content) {
-            self.known.entry(content.head_sha256.clone()).or_default().push(content);
-        }
-    }
-
-    /// New files have numbers behind those of an import.
-    fn number_behind(&mut self, import: &Import) {
-        let numbers = import.files.iter().map(|file| file.sequence.saturating_add(1));
-        self.sequence = numbers.fold(self.sequence, u64::max);
+        })
     }
 
     /// What was imported with this first line.
     #[must_use]
     pub fn known(&self, head_sha256: &str) -> Vec<Content> {
-        self.known.get(head_sha256).cloned().unwrap_or_default()
+        self.known.contents.get(head_sha256).cloned().unwrap_or_default()
     }
 
     /// The rows that follow come from this input.
@@ -202,7 +209,7 @@ impl ArchiveWriter {
     /// When what was read so far cannot be committed.
     pub fn end_input(&mut self, input: ImportedInput) -> Result<(), ArchiveError> {
         if let Some(content) = &input.content {
-            self.known.entry(content.head_sha256.clone()).or_default().push(content.clone());
+            self.known.content(content.clone());
         }
         self.inputs.push(input);
         let due = self.rows >= self.limits.commit_rows
@@ -239,8 +246,8 @@ impl ArchiveWriter {
             removes: Vec::new(),
         };
         let (meanwhile, import) = self.place.commit(import)?;
-        meanwhile.into_iter().for_each(|import| self.know(import));
-        self.number_behind(&import);
+        meanwhile.into_iter().for_each(|import| self.known.import(import));
+        self.known.files(&import);
         self.done.rows += import.files.iter().map(|file| file.rows).sum::<u64>();
         self.done.bytes += import.files.iter().map(|file| file.bytes).sum::<u64>();
         self.done.files += import.files.len() as u64;
@@ -283,9 +290,10 @@ impl ArchiveWriter {
         {
             self.close_oldest(key)?;
         }
-        let staged = self.place.staged(self.sequence);
-        let run = Run::new(staged.clone(), self.sequence, rows).map_err(ArchiveError::segment(&staged))?;
-        self.sequence += 1;
+        let sequence = self.known.next;
+        let staged = self.place.staged(sequence);
+        let run = Run::new(staged.clone(), sequence, rows).map_err(ArchiveError::segment(&staged))?;
+        self.known.next += 1;
         let partition = self.partitions.entry(key.clone()).or_default();
         partition.runs.push(run);
         Ok(partition.runs.len() - 1)
