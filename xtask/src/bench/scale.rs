@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             }
         }
     }
-    println!("{}\n", origin_of("archives of several sizes, after compact", args.runs));
+    println!("{}\n", origin_of("archives of several sizes, as imports of a million flows each leave them", args.runs));
     for (flows, archive) in args.flows.iter().zip(&archives) {
         #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
         let each = size(archive)? as f64 / *flows as f64;
@@ -95,8 +95,6 @@ fn make(args: &Args, flows: u64, archive: &Path) -> Result<()> {
         Ok(())
     })?;
     ended(running.take())?;
-    let compact = Command::new(&args.binary).args(["archive", "compact", "--grace", "0s"]).arg(&unfinished).status()?;
-    ensure!(compact.success(), "compact failed");
     Ok(fs::rename(unfinished, archive)?)
 }
 
