@@ -34,7 +34,7 @@ impl Engine {
     pub fn server_info(&self) -> Result<Option<ServerInfo>, Error> {
         let answer = self.run(async |step| {
             "server info".clone_into(&mut step.borrow_mut());
-            let info = self.info(CommandGetSqlInfo { info: WANTED.to_vec() }, self.token.as_ref()).await;
+            let info = self.info(CommandGetSqlInfo { info: WANTED.to_vec() }, self.token()).await;
             let info = info.map_err(|status| Error::call(&self.address, "server info", &status))?;
             self.gather(info, LIMITS, step).await
         });

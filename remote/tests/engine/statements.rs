@@ -1,5 +1,7 @@
 //! Statements that answer nothing, and what a server says of itself.
 
+use std::sync::Arc;
+
 use lookback_remote::{Engine, Error, Login, Options, ServerInfo};
 use tonic::{Code, Status};
 
@@ -36,6 +38,31 @@ fn a_statement_that_failed_is_not_run_again() {
     let error = connect(&fake.clone().serve()).execute("CREATE").unwrap_err();
     says(&error, &["statement: half of it was done"]);
     assert_eq!(calls(&fake), ["sql info", "update CREATE"]);
+}
+
+#[test]
+fn who_declares_something_has_a_session_of_its_own() {
+    let fake = Fake { update: Some(Ok(0)), sessions: Some(Arc::default()), ..Fake::of(script([part(&[batch(&[1])])])) };
+    let address = fake.clone().serve();
+    let (first, second) = (connect(&address), connect(&address));
+    for engine in [&first, &second, &first] {
+        engine.execute("CREATE").unwrap();
+        assert_eq!(engine.query("q").unwrap().rows(), 1);
+    }
+    // Who declares nothing sees what is declared for all; who has a token is known by it.
+    connect(&address).query("q").unwrap();
+    let options = Options { token: Some("t".to_owned()), ..Options::default() };
+    Engine::connect(&address, &options).unwrap().execute("CREATE").unwrap();
+    let heard = fake.heard.lock().unwrap().clone();
+    let of = |call: &str| {
+        let tokens = heard.iter().filter(|(heard, _)| heard == call).map(|(_, token)| token.as_deref());
+        tokens.collect::<Vec<_>>()
+    };
+    let [one, two] = ["Bearer session-0", "Bearer session-1"].map(Some);
+    assert_eq!(of("update CREATE"), [one, two, one, Some("Bearer t")]);
+    assert_eq!(of("q"), [one, two, one, None]);
+    assert_eq!(of("job q part 0"), [one, two, one, None]);
+    assert!(!format!("{first:?}").contains("session-0"));
 }
 
 #[test]
