@@ -65,6 +65,9 @@ struct Up {
     /// Longest wait until all have met, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u64,
+    /// How long an executor that says nothing is still believed in, in seconds; a scheduler that plans hears nothing
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    missed: u64,
     /// Leave Flight SQL out, to see what is said then
     #[arg(long, hide = true)]
     no_flight_sql: bool,
@@ -228,17 +231,14 @@ impl Starting {
     }
 }
 
-/// Longest time for which an executor that died is still believed in.
-const MISSED_SECONDS: &str = "10";
-
 fn scheduler(port: u16, up: &Up) -> Vec<OsString> {
     let mut arguments = words(&[
         "--bind-host=127.0.0.1",
         "--external-host=127.0.0.1",
         &format!("--bind-port={port}"),
         &format!("--min-ready-executors={}", up.executors),
-        &format!("--executor-timeout-seconds={MISSED_SECONDS}"),
-        &format!("--no-executors-grace-period-seconds={MISSED_SECONDS}"),
+        &format!("--executor-timeout-seconds={}", up.missed),
+        &format!("--no-executors-grace-period-seconds={}", up.missed),
         "--expire-dead-executor-interval-seconds=1",
     ]);
     if !up.no_flight_sql {

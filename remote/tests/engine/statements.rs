@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lookback_remote::table::Dialect;
 use lookback_remote::{Engine, Error, Login, Options, ServerInfo};
 use tonic::{Code, Status};
 
@@ -74,6 +75,16 @@ fn a_server_says_what_it_is() {
     assert_eq!(connect(&silent.serve()).server_info().unwrap(), None);
     let empty = Fake { sql_info: Some(("", "")), ..Fake::of(Script::default()) };
     assert_eq!(connect(&empty.serve()).server_info().unwrap(), None);
+}
+
+#[test]
+fn an_archive_is_declared_in_the_words_of_the_server() {
+    for (name, dialect) in [("Apache DataFusion Ballista", Dialect::Ballista), ("Fake", Dialect::DataFusion)] {
+        let fake = Fake { sql_info: Some((name, "55.0.0")), ..Fake::of(Script::default()) };
+        assert_eq!(connect(&fake.serve()).dialect().unwrap(), dialect);
+    }
+    let silent = Fake { sql_info: None, ..Fake::default() }.and("SELECT 1", script([part(&[batch(&[1])])]));
+    assert_eq!(connect(&silent.serve()).dialect().unwrap(), Dialect::DataFusion);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::process::Ended;
 use super::*;
 
 fn up() -> Up {
-    Up { port: None, executors: 2, cores: 1, wait: 0, no_flight_sql: false }
+    Up { port: None, executors: 2, cores: 1, wait: 0, missed: 60, no_flight_sql: false }
 }
 
 fn sleep() -> PathBuf {
