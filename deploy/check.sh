@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks what is deployed: the unit by systemd, the manifest by the schemas of Kubernetes. The argument is a Python of one's own
+# Checks what is deployed: the unit by systemd, the manifests by the schemas of Kubernetes. The argument is a Python of one's own
 # to install kubernetes-validate in; what cannot be checked on this machine is said.
 set -euo pipefail
 folder="$(cd "$(dirname "$0")" && pwd)"
@@ -18,7 +18,7 @@ else
 fi
 
 if "$python" -m pip install --quiet --disable-pip-version-check kubernetes-validate; then
-    "$python" "$folder/schema.py" "$folder/daemonset.yaml"
+    "$python" "$folder/schema.py" "$folder/daemonset.yaml" "$folder/ballista.yaml"
 else
-    echo "not checked: the manifest (kubernetes-validate cannot be installed)"
+    echo "not checked: the manifests (kubernetes-validate cannot be installed)"
 fi

@@ -18,7 +18,7 @@ use lookback_flow::inputs::{Found, Input};
 use lookback_flow::time::rfc3339;
 use lookback_question::catalogue::{Catalogue, Unit};
 use lookback_question::window::duration;
-use lookback_remote::table::{Dialect, create_table};
+use lookback_remote::table::create_table;
 use lookback_remote::{Address, Engine, Options, Tls};
 
 use crate::answer::{Answer, Cell};
@@ -90,7 +90,7 @@ impl EngineArgs {
         }
         let engine = Engine::connect(&address, &self.options()?)?;
         if let Some(location) = &self.engine_archive {
-            for statement in create_table(Dialect::DataFusion, location)? {
+            for statement in create_table(engine.dialect()?, location)? {
                 engine.execute(&statement).context("the archive was not declared")?;
             }
         }

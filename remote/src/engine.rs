@@ -5,6 +5,8 @@
 //! 2. Every part of an answer is asked for, from the first place that is allowed; a part that fails is asked for nowhere else
 //!    once some of it came.
 //! 3. The token goes to the server that it is for, and to the hosts that were named with it.
+//! 4. What is declared is declared in a session of its own, where the server gives one to whoever asks: others who declare the
+//!    same names do not change what is asked here.
 
 mod info;
 mod probe;
@@ -12,7 +14,7 @@ mod probe;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arrow_flight::sql::{Any, CommandStatementQuery, CommandStatementUpdate, DoPutUpdateResult, ProstMessageExt};
 use arrow_flight::{FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, Ticket};
@@ -43,6 +45,8 @@ pub struct Engine {
     address: Address,
     options: Options,
     token: Option<MetadataValue<Ascii>>,
+    /// The session in which something was declared, where there is no other token.
+    session: OnceLock<Option<MetadataValue<Ascii>>>,
     home: Client,
     others: Mutex<HashMap<Address, Client>>,
     // Dropped last: connections live in it.
@@ -68,7 +72,7 @@ impl Engine {
         let waited = options.connect_timeout;
         let home = runtime.block_on(channel::connect(address, options, true))?;
         let (address, options, others) = (address.clone(), options.clone(), Mutex::default());
-        let mut engine = Self { address, options, token, home, others, runtime };
+        let mut engine = Self { address, options, token, session: OnceLock::new(), home, others, runtime };
         let probed = engine.runtime.block_on(async {
             tokio::time::timeout(waited, async {
                 let token = engine.login().await?;
@@ -98,19 +102,24 @@ impl Engine {
     pub fn query(&self, sql: &str) -> Result<Answer, Error> {
         self.run(async |step| {
             let command = CommandStatementQuery { query: sql.to_owned(), transaction_id: None };
-            let info = self.info(command, self.token.as_ref()).await;
+            let info = self.info(command, self.token()).await;
             let info = info.map_err(|status| Error::call(&self.address, QUERY, &status))?;
             self.gather(info, self.options.limits, step).await
         })
     }
 
     /// Runs a statement that answers nothing, such as CREATE EXTERNAL TABLE; how many rows it changed, if the server says so.
-    /// A server that knows no updates is asked for it as a query.
+    /// A server that knows no updates is asked for it as a query. From then on we are in a session of our own, where the server
+    /// gives one to somebody without a token.
     ///
     /// # Errors
     /// As [`Self::query`].
     pub fn execute(&self, sql: &str) -> Result<Option<u64>, Error> {
-        match self.run(async |step| self.update(sql, step).await) {
+        let update = self.run(async |step| {
+            self.begin_session(step).await;
+            self.update(sql, step).await
+        });
+        match update {
             // Said before anything of it was done.
             Err(Error::Call { code: Code::Unimplemented, .. }) => self.query(sql).map(|_| None),
             other => other,
@@ -122,7 +131,7 @@ impl Engine {
         let command = CommandStatementUpdate { query: sql.to_owned(), transaction_id: None };
         let descriptor = FlightDescriptor::new_cmd(command.as_any().encode_to_vec());
         let data = FlightData { flight_descriptor: Some(descriptor), ..FlightData::default() };
-        let request = request(tokio_stream::iter([data]), self.token.as_ref());
+        let request = request(tokio_stream::iter([data]), self.token());
         let failed = |status: Status| Error::call(&self.address, UPDATE, &status);
         let mut results = self.home.clone().do_put(request).await.map_err(failed)?.into_inner();
         let Some(result) = results.message().await.map_err(failed)? else { return Ok(None) };
@@ -137,6 +146,10 @@ impl Engine {
         let result = DoPutUpdateResult::decode(result.app_metadata);
         let result = result.map_err(|_| self.broken(UPDATE, "how it went cannot be read".to_owned()))?;
         Ok(u64::try_from(result.record_count).ok())
+    }
+
+    fn token(&self) -> Option<&MetadataValue<Ascii>> {
+        self.token.as_ref().or_else(|| self.session.get()?.as_ref())
     }
 
     /// Runs a call to its end, or to the end of the time that it has.
@@ -203,7 +216,7 @@ impl Engine {
             return Err(self.broken(call, "the server gave no ticket for it".to_owned()));
         };
         let (address, mut client) = self.server(&endpoint, call).await?;
-        let token = self.token.as_ref().filter(|_| is_trusted(&address, &self.address, &self.options.follow));
+        let token = self.token().filter(|_| is_trusted(&address, &self.address, &self.options.follow));
         let failed = |status: &Status| Error::call(&address, call, status);
         let stream = client.do_get(request::<Ticket>(ticket, token)).await.map_err(|status| failed(&status))?;
         let mut batches = Batches::new(stream.into_inner(), Arc::clone(budget));

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build_ebpf;
+mod cluster;
 mod docs;
 mod exporter_line;
 mod splitmix;
@@ -29,6 +30,8 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Run a small Ballista on this machine, to ask questions of
+    Cluster(cluster::Args),
     /// Write the pages that are made from tables and headers, or compare them
     Docs(docs::Args),
     /// Make the logs under testdata/, or compare them
@@ -41,6 +44,7 @@ fn main() -> Result<()> {
     match Xtask::parse().chore {
         Chore::Bench(args) => bench::run(&args),
         Chore::BuildEbpf { check } => build_ebpf::build(check),
+        Chore::Cluster(args) => cluster::run_chore(&args),
         Chore::Docs(args) => docs::run(&args),
         Chore::Testdata(args) => testdata::run(&args),
         Chore::Synth(args) => synth::run(&args),

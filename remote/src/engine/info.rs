@@ -8,6 +8,7 @@ use tonic::Code;
 
 use super::Engine;
 use crate::error::told;
+use crate::table::Dialect;
 use crate::{Error, Limits};
 
 /// Name and version of a server, in its own words, harmless for a terminal.
@@ -34,7 +35,7 @@ impl Engine {
     pub fn server_info(&self) -> Result<Option<ServerInfo>, Error> {
         let answer = self.run(async |step| {
             "server info".clone_into(&mut step.borrow_mut());
-            let info = self.info(CommandGetSqlInfo { info: WANTED.to_vec() }, self.token.as_ref()).await;
+            let info = self.info(CommandGetSqlInfo { info: WANTED.to_vec() }, self.token()).await;
             let info = info.map_err(|status| Error::call(&self.address, "server info", &status))?;
             self.gather(info, LIMITS, step).await
         });
@@ -51,6 +52,17 @@ impl Engine {
             }
         }
         Ok((info != ServerInfo::default()).then_some(info))
+    }
+}
+
+impl Engine {
+    /// In which words an archive is declared to the server: those of Ballista, if it says so, else of `DataFusion`.
+    ///
+    /// # Errors
+    /// As [`Self::server_info`].
+    pub fn dialect(&self) -> Result<Dialect, Error> {
+        let name = self.server_info()?.and_then(|info| info.name).unwrap_or_default();
+        Ok(if name.contains("Ballista") { Dialect::Ballista } else { Dialect::DataFusion })
     }
 }
 

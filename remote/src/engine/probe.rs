@@ -6,16 +6,17 @@ use arrow_flight::HandshakeRequest;
 use arrow_flight::sql::{CommandGetSqlInfo, CommandStatementQuery};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tonic::metadata::{Ascii, MetadataValue};
+use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
 use super::info::WANTED;
-use super::{Engine, request};
+use super::{Engine, Step, request};
 use crate::Error;
 use crate::error::told;
 
 const LOGIN: &str = "login";
 const GREETING: &str = "greeting";
+const SESSION: &str = "session";
 
 impl Engine {
     /// The token of a session, where a user was named.
@@ -34,13 +35,26 @@ impl Engine {
             Some(source) => Error::connect(&self.address, source),
             None => Error::call(&self.address, LOGIN, &status),
         })?;
-        let token = answer.metadata().get("authorization").cloned();
-        let is_bearer = |token: &MetadataValue<Ascii>| token.as_bytes().starts_with(b"Bearer ");
-        let mut token = token.filter(is_bearer).ok_or_else(|| {
+        let token = given(answer.metadata()).ok_or_else(|| {
             self.broken(LOGIN, "the server took user and password, but gave no token for them".to_owned())
         })?;
-        token.set_sensitive(true);
         Ok(Some(token))
+    }
+
+    /// Asks for a session, once, unless there is a token. Ballista's clients without one share a session: a table that one of
+    /// them declares would be the other's, too. Who gives none is asked without.
+    pub(super) async fn begin_session(&self, step: &Step) {
+        if self.token.is_some() || self.session.get().is_some() {
+            return;
+        }
+        SESSION.clone_into(&mut step.borrow_mut());
+        let hello = request(tokio_stream::iter([HandshakeRequest::default()]), None);
+        let mut home = self.home.clone();
+        let answer = tokio::time::timeout(self.options.connect_timeout, home.handshake(hello)).await;
+        // An error of the connection comes again with what is asked next.
+        let token = answer.ok().and_then(Result::ok).and_then(|answer| given(answer.metadata()));
+        // Two that asked at a time keep the first one's.
+        let _ = self.session.set(token);
     }
 
     /// Makes sure that there is Flight SQL: by what the server says of itself, or, as many say nothing, by the least of queries.
@@ -63,6 +77,14 @@ impl Engine {
             _ => Error::call(&address, "SELECT 1", &second),
         })
     }
+}
+
+/// The token of a session.
+fn given(answer: &MetadataMap) -> Option<MetadataValue<Ascii>> {
+    let is_bearer = |token: &MetadataValue<Ascii>| token.as_bytes().starts_with(b"Bearer ");
+    let mut token = answer.get("authorization").cloned().filter(is_bearer)?;
+    token.set_sensitive(true);
+    Some(token)
 }
 
 /// Whether the service is unknown, and not just a call of it: as tonic, Go, C++ and Java say it, and a web server.

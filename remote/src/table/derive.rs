@@ -24,10 +24,16 @@ const GENERATED: [&str; 4] = [
 pub(super) fn events(dialect: Dialect) -> String {
     let columns: Vec<String> =
         COLUMNS.iter().map(|column| format!("  {} AS {}", expression(dialect, column), column.name)).collect();
+    let prepared: Vec<String> =
+        dialect.prepared().iter().map(|(expression, name)| format!("  {expression} AS {name}")).collect();
+    let (prepared, stored) = match prepared.as_slice() {
+        [] => (String::new(), STORED),
+        some => (format!("prepared AS (\n  SELECT *,\n{}\n  FROM {STORED}\n),\n", some.join(",\n")), "prepared"),
+    };
     let workload = |side: &str| {
         let name = dialect.first_name(&format!("{side}_workloads"));
         format!(
-            "SELECT coalesce({side}_namespace, '') AS namespace, {side}_pod AS pod, {name} AS found FROM {STORED} \
+            "SELECT coalesce({side}_namespace, '') AS namespace, {side}_pod AS pod, {name} AS found FROM {stored} \
              WHERE {side}_pod IS NOT NULL"
         )
     };
@@ -38,9 +44,9 @@ pub(super) fn events(dialect: Dialect) -> String {
         )
     };
     format!(
-        "WITH pods AS (\n  SELECT namespace, pod, min(found) AS workload FROM (\n    {}\n    UNION ALL\n    {}\n  ) AS named \
+        "WITH {prepared}pods AS (\n  SELECT namespace, pod, min(found) AS workload FROM (\n    {}\n    UNION ALL\n    {}\n  ) AS named \
          WHERE found <> '' GROUP BY namespace, pod\n),\nsettled AS (\n  SELECT s.*,\n  {} AS row_direction,\n  {} AS source_name,\n  \
-         {} AS destination_name\n  FROM {STORED} AS s\n  {}\n  {}\n)\nSELECT\n{}\nFROM settled",
+         {} AS destination_name\n  FROM {stored} AS s\n  {}\n  {}\n)\nSELECT\n{}\nFROM settled",
         workload("source"),
         workload("destination"),
         direction(),

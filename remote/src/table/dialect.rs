@@ -7,15 +7,16 @@ use super::STORED;
 /// An engine's SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// `DataFusion` and Ballista.
     DataFusion,
+    /// `DataFusion`, but for what Ballista 55 cannot do: its executors know no function of lists but those that take a lambda.
+    Ballista,
     DuckDb,
     ClickHouse,
     Spark,
     Trino,
 }
 
-use Dialect::{ClickHouse, DataFusion, DuckDb, Spark, Trino};
+use Dialect::{Ballista, ClickHouse, DataFusion, DuckDb, Spark, Trino};
 
 /// Stands between texts that are joined, and in none of them.
 pub(super) const SEPARATOR: char = '\u{1f}';
@@ -24,8 +25,11 @@ pub(super) const SEPARATOR: char = '\u{1f}';
 const MOST_HEADERS: usize = 64;
 const MOST_POLICIES: usize = 16;
 
+/// The policies that denied something, joined, where that is prepared.
+const DENIED: &str = "denied_by_text";
+
 impl Dialect {
-    pub const ALL: [Self; 5] = [DataFusion, DuckDb, ClickHouse, Spark, Trino];
+    pub const ALL: [Self; 6] = [DataFusion, Ballista, DuckDb, ClickHouse, Spark, Trino];
 
     /// A text as a literal.
     pub(super) fn literal(self, text: &str) -> String {
@@ -40,7 +44,7 @@ impl Dialect {
 
     const fn separator(self) -> &'static str {
         match self {
-            DataFusion | DuckDb | Trino => "chr(31)",
+            DataFusion | Ballista | DuckDb | Trino => "chr(31)",
             ClickHouse | Spark => "char(31)",
         }
     }
@@ -54,7 +58,7 @@ impl Dialect {
         let all = format!("{files}**/*.parquet");
         match self {
             // Columns are named, as files of an older version have not all of them.
-            DataFusion => format!(
+            DataFusion | Ballista => format!(
                 "CREATE OR REPLACE EXTERNAL TABLE {STORED} (\n{},\ndate VARCHAR, hour VARCHAR\n) STORED AS PARQUET \
                  PARTITIONED BY (date, hour) LOCATION {}",
                 listed(",\n"),
@@ -92,7 +96,7 @@ impl Dialect {
 
     pub(super) const fn text(self) -> &'static str {
         match self {
-            DataFusion | DuckDb | Trino => "VARCHAR",
+            DataFusion | Ballista | DuckDb | Trino => "VARCHAR",
             ClickHouse => "Nullable(String)",
             Spark => "STRING",
         }
@@ -100,7 +104,7 @@ impl Dialect {
 
     pub(super) const fn bytes(self) -> &'static str {
         match self {
-            DataFusion => "BYTEA",
+            DataFusion | Ballista => "BYTEA",
             DuckDb => "BLOB",
             ClickHouse => "Nullable(FixedString(16))",
             Spark => "BINARY",
@@ -111,7 +115,7 @@ impl Dialect {
     /// Nanoseconds, UTC.
     pub(super) const fn time(self) -> &'static str {
         match self {
-            DataFusion => "TIMESTAMP WITH TIME ZONE",
+            DataFusion | Ballista => "TIMESTAMP WITH TIME ZONE",
             DuckDb => "TIMESTAMP_NS",
             ClickHouse => "Nullable(DateTime64(9, 'UTC'))",
             Spark => "BIGINT",
@@ -121,7 +125,7 @@ impl Dialect {
 
     const fn unsigned_64(self) -> &'static str {
         match self {
-            DataFusion => "BIGINT UNSIGNED",
+            DataFusion | Ballista => "BIGINT UNSIGNED",
             DuckDb => "UBIGINT",
             ClickHouse => "Nullable(UInt64)",
             Spark | Trino => "DECIMAL(20, 0)",
@@ -131,7 +135,7 @@ impl Dialect {
     /// The type of the values of an array.
     pub(super) fn of_arrow(self, kind: &DataType) -> String {
         let by = |[fusion, duck, house, spark, trino]: [&str; 5]| match self {
-            DataFusion => fusion.to_owned(),
+            DataFusion | Ballista => fusion.to_owned(),
             DuckDb => duck.to_owned(),
             ClickHouse => format!("Nullable({house})"),
             Spark => spark.to_owned(),
@@ -147,7 +151,7 @@ impl Dialect {
             DataType::List(item) => {
                 let item = self.of_arrow(item.data_type());
                 match self {
-                    DataFusion | DuckDb => format!("{item}[]"),
+                    DataFusion | Ballista | DuckDb => format!("{item}[]"),
                     ClickHouse => format!("Array({item})"),
                     Spark => format!("ARRAY<{item}>"),
                     Trino => format!("ARRAY({item})"),
@@ -161,7 +165,7 @@ impl Dialect {
                 let fields: Vec<String> = fields.iter().map(|field| of(field)).collect();
                 let fields = fields.join(", ");
                 match self {
-                    DataFusion | Spark => format!("STRUCT<{fields}>"),
+                    DataFusion | Ballista | Spark => format!("STRUCT<{fields}>"),
                     DuckDb => format!("STRUCT({fields})"),
                     ClickHouse => format!("Tuple({fields})"),
                     Trino => format!("ROW({fields})"),
@@ -174,7 +178,7 @@ impl Dialect {
     /// A time as nanoseconds since 1970.
     pub(super) fn nanoseconds(self, time: &str) -> String {
         match self {
-            DataFusion => format!("CAST({time} AS BIGINT)"),
+            DataFusion | Ballista => format!("CAST({time} AS BIGINT)"),
             DuckDb => format!("epoch_ns({time})"),
             ClickHouse => format!("toUnixTimestamp64Nano({time})"),
             Spark => time.to_owned(),
@@ -188,7 +192,7 @@ impl Dialect {
     /// Sixteen bytes as 32 digits.
     pub(super) fn digits(self, bytes: &str) -> String {
         match self {
-            DataFusion => format!("encode({bytes}, 'hex')"),
+            DataFusion | Ballista => format!("encode({bytes}, 'hex')"),
             DuckDb | ClickHouse | Spark => format!("lower(hex({bytes}))"),
             Trino => format!("lower(to_hex({bytes}))"),
         }
@@ -213,6 +217,7 @@ impl Dialect {
     pub(super) fn first(self, list: &str) -> String {
         match self {
             DataFusion | DuckDb | ClickHouse => format!("{list}[1]"),
+            Ballista => format!("CASE WHEN {} THEN {} END", self.is_filled(list), self.item(&self.joined(list), 1)),
             Spark => format!("try_element_at({list}, 1)"),
             Trino => format!("element_at({list}, 1)"),
         }
@@ -222,6 +227,7 @@ impl Dialect {
     pub(super) fn first_name(self, list: &str) -> String {
         match self {
             DataFusion => format!("{list}[1]['name']"),
+            Ballista => self.item(&self.joined(list), 1),
             ClickHouse => format!("tupleElement({list}[1], 'name')"),
             _ => format!("{}.name", self.first(list)),
         }
@@ -231,6 +237,7 @@ impl Dialect {
     pub(super) fn is_filled(self, list: &str) -> String {
         match self {
             DataFusion => format!("coalesce(array_length({list}), 0) > 0"),
+            Ballista => format!("coalesce(CAST(array_transform({list}, x -> 1) AS VARCHAR), '[]') <> '[]'"),
             DuckDb => format!("coalesce(len({list}), 0) > 0"),
             ClickHouse => format!("length({list}) > 0"),
             Spark => format!("size({list}) > 0"),
@@ -238,11 +245,46 @@ impl Dialect {
         }
     }
 
+    /// One of the texts that were joined; the first is 1, and there is none behind the last: it is empty.
+    fn item(self, joined: &str, at: usize) -> String {
+        format!("split_part({joined}, {}, {at})", self.separator())
+    }
+
+    /// What is computed of the files' columns before all else, as columns of other names. Where an expression stands many times it
+    /// takes seconds to plan, while the scheduler hears nothing of its executors.
+    pub(super) fn prepared(self) -> Vec<(String, String)> {
+        if self != Ballista {
+            return Vec::new();
+        }
+        // As bytes they are written in digits, so that what is between them is no part of them: [6162, 63].
+        let text = |list: &str| {
+            format!(
+                "CAST(decode(replace(btrim(CAST(CAST({list} AS BYTEA[]) AS VARCHAR), '[]'), ', ', '1f'), 'hex') AS VARCHAR)"
+            )
+        };
+        let of_texts = ["source_labels", "destination_labels", "source_names", "destination_names", "dns_qtypes"];
+        let mut prepared: Vec<(String, String)> = of_texts.map(|list| (text(list), format!("{list}_text"))).into();
+        for list in ["source_workloads", "destination_workloads"] {
+            let names = format!("array_transform({list}, w -> get_field(w, 'name'))");
+            prepared.push((text(&names), format!("{list}_text")));
+        }
+        let found = "array_filter(http_headers, h -> lower(get_field(h, 'key')) = 'x-request-id')";
+        let values = format!("array_transform({found}, h -> get_field(h, 'value'))");
+        prepared.push((text(&values), "http_headers_text".to_owned()));
+        let [egress, ingress] = ["egress_denied_by", "ingress_denied_by"].map(|list| {
+            let name = "coalesce(get_field(p, 'namespace') || '/', '') || get_field(p, 'name')";
+            text(&format!("array_transform({list}, p -> {name})"))
+        });
+        prepared.push((format!("concat({egress}, {}, {ingress})", self.separator()), DENIED.to_owned()));
+        prepared
+    }
+
     /// The texts of a list as one, with separators.
     pub(super) fn joined(self, list: &str) -> String {
         let separator = self.separator();
         match self {
             DataFusion | DuckDb => format!("array_to_string({list}, {separator})"),
+            Ballista => format!("{list}_text"),
             ClickHouse => format!("arrayStringConcat({list}, {separator})"),
             Spark | Trino => format!("array_join({list}, {separator})"),
         }
@@ -250,8 +292,14 @@ impl Dialect {
 
     /// What a group of a regular expression matches; NULL when nothing.
     pub(super) fn extract(self, text: &str, pattern: &str, group: u8) -> String {
+        let whole = self.literal(&format!("(?s)^.*?(?:{pattern}).*$"));
         let pattern = self.literal(pattern);
         let matched = match self {
+            Ballista => {
+                format!(
+                    "CASE WHEN regexp_like({text}, {pattern}) THEN regexp_replace({text}, {whole}, '${{{group}}}') END"
+                )
+            }
             DataFusion => format!("regexp_match({text}, {pattern})[{group}]"),
             ClickHouse => format!("regexpExtract({text}, {pattern}, {group})"),
             DuckDb | Spark | Trino => format!("regexp_extract({text}, {pattern}, {group})"),
@@ -271,6 +319,7 @@ impl Dialect {
                     .collect();
                 format!("CASE {} END", cases.join(" "))
             }
+            Ballista => self.item(&self.joined(headers), 1),
             DuckDb => format!("list_filter({headers}, lambda h: {is_it})[1].value"),
             ClickHouse => format!("tupleElement(arrayFirst(h -> {is_it}, {headers}), 'value')"),
             Spark => format!("try_element_at(filter({headers}, h -> {is_it}), 1).value"),
@@ -291,6 +340,21 @@ impl Dialect {
                     .map(|p| format!("coalesce({p}['namespace'] || '/', '') || {p}['name']"))
                     .collect();
                 format!("array_to_string(array_distinct(make_array({})), ', ')", names.join(", "))
+            }
+            Ballista => {
+                let separator = self.separator();
+                // Each that is not among those before it.
+                let names = (1..=MOST_POLICIES).map(|at| {
+                    let (item, before) =
+                        (self.item(DENIED, at), format!("substr_index({DENIED}, {separator}, {})", at - 1));
+                    let within = |text: &str| format!("concat({separator}, {text}, {separator})");
+                    format!(
+                        "CASE WHEN {item} <> '' AND strpos({}, {}) = 0 THEN concat(', ', {item}) ELSE '' END",
+                        within(&before),
+                        within(&item)
+                    )
+                });
+                format!("substr(concat({}), 3)", names.collect::<Vec<_>>().join(", "))
             }
             DuckDb => {
                 let names = format!(

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::TcpListener;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -66,6 +67,8 @@ pub(crate) struct Fake {
     pub(crate) token: Option<&'static str>,
     /// What an update says; none: it is unknown.
     pub(crate) update: Option<Result<i64, Status>>,
+    /// Sessions that whoever asks for one was given; none: there are none without a password.
+    pub(crate) sessions: Option<Arc<AtomicUsize>>,
     pub(crate) heard: Heard,
 }
 
@@ -109,13 +112,18 @@ impl FlightSqlService for Fake {
     type FlightService = Self;
 
     async fn do_handshake(&self, request: Request<Streaming<HandshakeRequest>>) -> Result<Response<Hands>, Status> {
+        let given = match (request.metadata().get("authorization"), &self.sessions) {
+            (None, Some(sessions)) => format!("Bearer session-{}", sessions.fetch_add(1, Ordering::Relaxed)),
+            _ => "Bearer session".to_owned(),
+        };
         // admin:password
         match request.metadata().get("authorization").map(|basic| basic.to_str().unwrap()) {
             Some("Basic YWRtaW46cGFzc3dvcmQ=") => {}
+            None if self.sessions.is_some() => {}
             _ => return Err(Status::unauthenticated("Invalid credentials!")),
         }
         let mut response: Response<Hands> = Response::new(Box::pin(tokio_stream::empty()));
-        response.metadata_mut().insert("authorization", "Bearer session".parse().unwrap());
+        response.metadata_mut().insert("authorization", given.parse().unwrap());
         Ok(response)
     }
 

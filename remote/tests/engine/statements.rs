@@ -1,5 +1,8 @@
 //! Statements that answer nothing, and what a server says of itself.
 
+use std::sync::Arc;
+
+use lookback_remote::table::Dialect;
 use lookback_remote::{Engine, Error, Login, Options, ServerInfo};
 use tonic::{Code, Status};
 
@@ -39,6 +42,31 @@ fn a_statement_that_failed_is_not_run_again() {
 }
 
 #[test]
+fn who_declares_something_has_a_session_of_its_own() {
+    let fake = Fake { update: Some(Ok(0)), sessions: Some(Arc::default()), ..Fake::of(script([part(&[batch(&[1])])])) };
+    let address = fake.clone().serve();
+    let (first, second) = (connect(&address), connect(&address));
+    for engine in [&first, &second, &first] {
+        engine.execute("CREATE").unwrap();
+        assert_eq!(engine.query("q").unwrap().rows(), 1);
+    }
+    // Who declares nothing sees what is declared for all; who has a token is known by it.
+    connect(&address).query("q").unwrap();
+    let options = Options { token: Some("t".to_owned()), ..Options::default() };
+    Engine::connect(&address, &options).unwrap().execute("CREATE").unwrap();
+    let heard = fake.heard.lock().unwrap().clone();
+    let of = |call: &str| {
+        let tokens = heard.iter().filter(|(heard, _)| heard == call).map(|(_, token)| token.as_deref());
+        tokens.collect::<Vec<_>>()
+    };
+    let [one, two] = ["Bearer session-0", "Bearer session-1"].map(Some);
+    assert_eq!(of("update CREATE"), [one, two, one, Some("Bearer t")]);
+    assert_eq!(of("q"), [one, two, one, None]);
+    assert_eq!(of("job q part 0"), [one, two, one, None]);
+    assert!(!format!("{first:?}").contains("session-0"));
+}
+
+#[test]
 fn a_server_says_what_it_is() {
     let fake = Fake { sql_info: Some(("Fa\u{1b}ke", "1.0")), ..Fake::of(Script::default()) };
     let info = connect(&fake.serve()).server_info().unwrap().unwrap();
@@ -47,6 +75,16 @@ fn a_server_says_what_it_is() {
     assert_eq!(connect(&silent.serve()).server_info().unwrap(), None);
     let empty = Fake { sql_info: Some(("", "")), ..Fake::of(Script::default()) };
     assert_eq!(connect(&empty.serve()).server_info().unwrap(), None);
+}
+
+#[test]
+fn an_archive_is_declared_in_the_words_of_the_server() {
+    for (name, dialect) in [("Apache DataFusion Ballista", Dialect::Ballista), ("Fake", Dialect::DataFusion)] {
+        let fake = Fake { sql_info: Some((name, "55.0.0")), ..Fake::of(Script::default()) };
+        assert_eq!(connect(&fake.serve()).dialect().unwrap(), dialect);
+    }
+    let silent = Fake { sql_info: None, ..Fake::default() }.and("SELECT 1", script([part(&[batch(&[1])])]));
+    assert_eq!(connect(&silent.serve()).dialect().unwrap(), Dialect::DataFusion);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 """Runs statements, then a query, in an engine, and prints the rows as JSON: a list of lists.
 
-    python3 ask.py duckdb|clickhouse|datafusion < {"statements": […], "query": "…"}
+    python3 ask.py duckdb|clickhouse|datafusion|ballista < {"statements": […], "query": "…"}
 
-Exits with 3 when the engine's package (duckdb, chdb, datafusion) is not there.
+Of Ballista's statements DataFusion leaves out what it does not know, an option of Ballista's. Exits with 3 when the engine's package (duckdb, chdb, datafusion) is not there.
 """
 
 import json
@@ -37,7 +37,11 @@ def datafusion(statements, query):
     return [list(row.values()) for row in context.sql(query).to_pylist()]
 
 
-engine = {"duckdb": duckdb, "clickhouse": clickhouse, "datafusion": datafusion}[sys.argv[1]]
+def ballista(statements, query):
+    return datafusion([each for each in statements if not each.startswith("SET ballista.")], query)
+
+
+engine = {"duckdb": duckdb, "clickhouse": clickhouse, "datafusion": datafusion, "ballista": ballista}[sys.argv[1]]
 try:
     rows = engine(**json.load(sys.stdin))
 except ModuleNotFoundError as error:

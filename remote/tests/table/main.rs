@@ -110,9 +110,12 @@ fn another_engine_has_the_same_events() {
     for said in ["client=shop/web-a", "denied_by=shop/p, q, z/o'x", "request_id=r1", "direction=reply", "dns_qtype=A"] {
         assert!(wanted.iter().any(|row| row.contains(&format!("{said}\n"))), "{said}");
     }
-    for (engine, dialect) in
-        [("duckdb", Dialect::DuckDb), ("clickhouse", Dialect::ClickHouse), ("datafusion", Dialect::DataFusion)]
-    {
+    for (engine, dialect) in [
+        ("duckdb", Dialect::DuckDb),
+        ("clickhouse", Dialect::ClickHouse),
+        ("datafusion", Dialect::DataFusion),
+        ("ballista", Dialect::Ballista),
+    ] {
         let statements = create_table(dialect, archive.to_str().unwrap()).unwrap();
         let Some(rows) = answered(&python, engine, &statements) else { continue };
         assert_eq!(rows.len(), wanted.len(), "{engine}");
