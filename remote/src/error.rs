@@ -24,7 +24,9 @@ pub enum Error {
     /// There is no connection.
     #[error("{address}: {why}")]
     Connect { address: Address, why: String },
-    #[error("{address}: there is a gRPC server, but not of Arrow Flight: is it the right port?")]
+    #[error(
+        "{address}: there is a server, but not of Arrow Flight: is it the right port? Ballista's scheduler wants --flight-sql"
+    )]
     NoFlight { address: Address },
     #[error(
         "{address}: the server knows Arrow Flight, but not Flight SQL ({why}): Ballista's scheduler wants --flight-sql"

@@ -95,14 +95,16 @@ fn cache() -> Result<PathBuf> {
 
 fn begin(up: &Up, dir: &Path, state: &Path) -> Result<()> {
     if let Some(record) = Record::load(state)?.filter(Record::is_whole) {
-        return already(&record);
+        already(&record);
+        return Ok(());
     }
     let programs = install::ensure(dir)?;
     let _lock = lock(state)?;
     // Once more, now that nobody else begins one.
     if let Some(record) = Record::load(state)? {
         if record.is_whole() {
-            return already(&record);
+            already(&record);
+            return Ok(());
         }
         if let Some(gone) = record.processes.iter().find(|process| !process.is_alive())
             && record.processes.iter().any(Process::is_alive)
@@ -127,10 +129,9 @@ fn begin(up: &Up, dir: &Path, state: &Path) -> Result<()> {
     }
 }
 
-fn already(record: &Record) -> Result<()> {
+fn already(record: &Record) {
     eprintln!("it is up already, {} processes", record.processes.len());
     println!("{}", record.address());
-    Ok(())
 }
 
 /// Who holds it begins or ends a cluster.

@@ -72,6 +72,7 @@ impl Engine {
         let Err(second) = self.info(query, token).await else { return Ok(()) };
         let address = self.address.clone();
         Err(match second.code() {
+            _ if is_of_the_web(&second) => Error::NoFlight { address },
             Code::Unimplemented if knows_nothing(&first) && knows_nothing(&second) => Error::NoFlight { address },
             Code::Unimplemented => Error::NoFlightSql { address, why: told(second.message()) },
             _ => Error::call(&address, "SELECT 1", &second),
@@ -85,6 +86,11 @@ fn given(answer: &MetadataMap) -> Option<MetadataValue<Ascii>> {
     let mut token = answer.get("authorization").cloned().filter(is_bearer)?;
     token.set_sensitive(true);
     Some(token)
+}
+
+/// Whether there are pages where a service was looked for, and none of this name: tonic tells of their text that it is no message.
+fn is_of_the_web(status: &Status) -> bool {
+    status.message().contains("receiving response with status: 404")
 }
 
 /// Whether the service is unknown, and not just a call of it: as tonic, Go, C++ and Java say it, and a web server.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arrow_flight::sql::SqlInfo;
 use arrow_flight::sql::server::FlightSqlService;
 use lookback_remote::{Address, Engine, Error, Options, Tls};
+use tonic::Status;
 use tonic::service::Routes;
 
 use crate::server::{Fake, Script, batch, connect, part, routes, says, script, serve};
@@ -107,4 +108,15 @@ fn an_engine_is_not_called_from_async() {
     says(&error, &["asynchronous runtime"]);
     let engine = connect(&address);
     says(&runtime.block_on(async { engine.query("q").unwrap_err() }), &["asynchronous runtime"]);
+}
+
+#[test]
+fn a_scheduler_has_pages_and_no_flight() {
+    // What tonic makes of Ballista's answer when --flight-sql is missing.
+    let says_404 = "protocol error: received message with invalid compression flag: 123 (valid flags are 0 and 1) while \
+                    receiving response with status: 404 Not Found";
+    let script = Script { fails: Some(Status::internal(says_404)), ..Script::default() };
+    let error = refused(&Fake::default().and("SELECT 1", script).serve());
+    assert!(matches!(error, Error::NoFlight { .. }));
+    says(&error, &["not of Arrow Flight", "--flight-sql"]);
 }

@@ -102,8 +102,8 @@ fn down_ends_what_runs_and_tells_what_does_not() {
     end(&state).unwrap();
     let (scheduler, mut first) = idle(&state, "scheduler");
     let (executor, mut second) = idle(&state, "executor-1");
-    let stale = Process { began: 1, name: "executor-2".to_owned(), ..executor.clone() };
-    let record = Record { processes: vec![scheduler, executor, stale] };
+    let gone = Process { began: 1, name: "executor-2".to_owned(), ..executor.clone() };
+    let record = Record { processes: vec![scheduler, executor, gone] };
     assert!(!record.is_whole());
     record.save(&state).unwrap();
     assert!(status(&state).is_err());
