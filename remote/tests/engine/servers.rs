@@ -72,7 +72,7 @@ fn a_web_server_listens() {
 #[test]
 fn another_grpc_server_listens() {
     let error = refused(&serve(Routes::default(), None));
-    says(&error, &["a gRPC server, but not of Arrow Flight"]);
+    says(&error, &["a server, but not of Arrow Flight"]);
     assert!(matches!(error, Error::NoFlight { .. }));
 }
 
