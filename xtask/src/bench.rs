@@ -119,7 +119,7 @@ fn questions(args: &Questions) -> Result<()> {
         let others = others.flat_map(|rivals| rivals.of_archive(question, &archive)).collect();
         bench.row(&format!("archive: {question}"), bench.asked(question, &archive), others, || Ok(()))?;
     }
-    let needle = NEEDLE.replace("POD", &pod(&args.binary, &archive)?);
+    let needle = NEEDLE.replace("POD", &pod(&args.binary, &archive)?.1);
     let needle = bench.ours(&["sql", &needle, &archive, "--last", "5m", "-q", "-o", "csv"]);
     bench.row("archive: needle", needle, Vec::new(), || Ok(()))?;
     let newest = bench.ours(&["observe", "--last", "20", "--pod", "pay/checkout", &archive]);
@@ -258,14 +258,14 @@ impl Bench<'_> {
     }
 }
 
-/// The pod with the fewest flows.
-fn pod(binary: &Path, archive: &str) -> Result<String> {
-    let query = "SELECT source_pod, count(*) AS n FROM flows WHERE source_pod IS NOT NULL \
-                 GROUP BY source_pod ORDER BY n, source_pod LIMIT 1";
+/// Namespace and name of the pod with the fewest flows.
+fn pod(binary: &Path, archive: &str) -> Result<(String, String)> {
+    let query = "SELECT source_namespace, source_pod, count(*) AS n FROM flows WHERE source_pod IS NOT NULL \
+                 GROUP BY source_namespace, source_pod ORDER BY n, source_pod LIMIT 1";
     let output = Command::new(binary).args(["sql", query, archive, "-q", "-o", "csv"]).output()?;
     let answer = String::from_utf8(output.stdout)?;
-    let row = answer.lines().nth(1).with_context(|| format!("no pod in {archive}"))?;
-    Ok(row.split(',').next().unwrap_or_default().to_owned())
+    let mut row = answer.lines().nth(1).with_context(|| format!("no pod in {archive}"))?.split(',').map(str::to_owned);
+    row.next().zip(row.next()).with_context(|| format!("no pod in {archive}"))
 }
 
 /// Removes what an earlier run has left.

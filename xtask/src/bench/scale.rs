@@ -106,15 +106,18 @@ fn commands(args: &Args, archive: &str) -> Result<Vec<(String, Vec<String>)>> {
     };
     let asked = |question: &&str| ((*question).to_owned(), ours(&["ask", question, archive, "-q", "-o", "csv"]));
     let mut commands: Vec<_> = QUESTIONS.iter().map(asked).collect();
-    let pod = pod(&args.binary, archive)?;
+    let (namespace, pod) = pod(&args.binary, archive)?;
     let uuid = Command::new(&args.binary).args(["observe", "--first", "1", "-o", "json", archive]).output()?;
     let uuid = String::from_utf8(uuid.stdout)?;
     let uuid = uuid.split_once("\"uuid\":\"").and_then(|(_, rest)| rest.split('"').next()).context("no uuid")?;
     let needle = NEEDLE.replace("POD", &pod);
+    let last_of = |pod: &str| ours(&["observe", "--last", "20", "--pod", pod, archive]);
     commands.extend([
         ("needle: a pod, five minutes".to_owned(), ours(&["sql", &needle, archive, "--last", "5m", "-q", "-o", "csv"])),
         ("needle: a uuid".to_owned(), ours(&["sql", &BY_UUID.replace("UUID", uuid), archive, "-q", "-o", "csv"])),
-        ("needle: the last 20 of a pod".to_owned(), ours(&["observe", "--last", "20", "--pod", &pod, archive])),
+        ("needle: the last 20 of a pod".to_owned(), last_of(&format!("{namespace}/{pod}"))),
+        // Namespace and name are in every file, but never together.
+        ("needle: the last 20 of a pod that is not there".to_owned(), last_of(&format!("kube-system/{pod}"))),
         ("drops of the last hour".to_owned(), ours(&["ask", "top-drop-reasons", archive, "--last", "1h", "-q"])),
         ("export of five minutes".to_owned(), ours(&["export", "-q", archive, "--last", "5m"])),
     ]);
