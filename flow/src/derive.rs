@@ -255,7 +255,7 @@ fn endpoint_names(
     workloads: &Workloads,
     client: bool,
 ) -> Result<ArrayRef, ArrowError> {
-    let mut names: Dictionary<()> = Dictionary::default();
+    let mut names = Dictionary::default();
     let (Some(source), Some(destination)) = (Side::of("source"), Side::of("destination")) else {
         names.append_nulls(directions.len());
         return texts(&mut names);
@@ -270,7 +270,7 @@ fn endpoint_names(
         let (side, numbered) = if is_source { of_source } else { of_destination };
         let mut find = || {
             best_name(view, side, row, workloads, &mut name);
-            (!name.is_empty()).then(|| names.number(name.as_bytes(), || ()))
+            (!name.is_empty()).then(|| names.number(name.as_bytes()))
         };
         let number = match numbered {
             Some(numbered) => *known.entry((is_source, numbered.key(row))).or_insert_with(find),

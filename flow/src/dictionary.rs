@@ -16,7 +16,7 @@ use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type, Schema};
 use arrow::error::ArrowError;
 use arrow_select::dictionary::garbage_collect_any_dictionary;
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 
 /// Values beyond which they are forgotten after a batch.
 const MOST_VALUES: usize = 1 << 15;
@@ -38,9 +38,9 @@ pub fn hasher() -> ahash::RandomState {
 
 /// A column of numbered values.
 #[derive(Debug)]
-pub(crate) struct Dictionary<V> {
-    /// By what tells them apart: the text itself, or a list's items with their lengths.
-    known: IndexMap<Box<[u8]>, V, ahash::RandomState>,
+pub(crate) struct Dictionary {
+    /// A text itself, or a list's items with their lengths.
+    known: IndexSet<Box<[u8]>, ahash::RandomState>,
     bytes: usize,
     keys: Vec<i32>,
     /// Number of the value that was looked up last: values come in runs.
@@ -50,33 +50,33 @@ pub(crate) struct Dictionary<V> {
     batch: u32,
 }
 
-impl<V> Default for Dictionary<V> {
+impl Default for Dictionary {
     fn default() -> Self {
-        let known = IndexMap::with_hasher(hasher());
+        let known = IndexSet::with_hasher(hasher());
         Self { known, bytes: 0, keys: Vec::new(), last: NONE, places: Vec::new(), batch: 1 }
     }
 }
 
-impl<V> Dictionary<V> {
-    /// The number of a value; `make` makes it when it is new.
-    pub(crate) fn number(&mut self, identity: &[u8], make: impl FnOnce() -> V) -> i32 {
-        if self.identity(self.last) == Some(identity) {
+impl Dictionary {
+    /// The number of a value.
+    pub(crate) fn number(&mut self, value: &[u8]) -> i32 {
+        if self.value(self.last) == Some(value) {
             return self.last;
         }
-        self.last = match self.known.get_index_of(identity) {
+        self.last = match self.known.get_index_of(value) {
             Some(at) => number(at),
             None => {
-                self.bytes += identity.len();
+                self.bytes += value.len();
                 self.places.push((0, 0));
-                number(self.known.insert_full(identity.into(), make()).0)
+                number(self.known.insert_full(value.into()).0)
             }
         };
         self.last
     }
 
-    /// What tells a value from others.
-    pub(crate) fn identity(&self, number: i32) -> Option<&[u8]> {
-        self.known.get_index(usize::try_from(number).ok()?).map(|(identity, _)| &**identity)
+    /// The value of a number.
+    pub(crate) fn value(&self, number: i32) -> Option<&[u8]> {
+        self.known.get_index(usize::try_from(number).ok()?).map(|value| &**value)
     }
 
     /// Rows so far.
@@ -86,7 +86,7 @@ impl<V> Dictionary<V> {
 
     /// The last row's value.
     pub(crate) fn last(&self) -> Option<&[u8]> {
-        self.identity(*self.keys.last()?)
+        self.value(*self.keys.last()?)
     }
 
     /// Adds a row.
@@ -107,7 +107,7 @@ impl<V> Dictionary<V> {
     /// The rows, with an array that `build` makes of their values; what is known stays.
     pub(crate) fn finish(
         &mut self,
-        build: impl FnOnce(&mut dyn Iterator<Item = (&[u8], &V)>) -> ArrayRef,
+        build: impl FnOnce(&mut dyn Iterator<Item = &[u8]>) -> ArrayRef,
     ) -> Result<ArrayRef, ArrowError> {
         let mut keys = std::mem::take(&mut self.keys);
         let nulls = keys.contains(&NONE).then(|| keys.iter().map(|key| *key != NONE).collect::<NullBuffer>());
@@ -126,7 +126,7 @@ impl<V> Dictionary<V> {
             }
         }
         self.batch = self.batch.wrapping_add(1).max(1);
-        let known = |at: usize| self.known.get_index(at).map(|(identity, value)| (&**identity, value));
+        let known = |at: usize| self.known.get_index(at).map(|value| &**value);
         let values = build(&mut used.into_iter().filter_map(known));
         let keys = Int32Array::try_new(ScalarBuffer::from(keys), nulls)?;
         Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, values)?))
@@ -144,9 +144,9 @@ impl<V> Dictionary<V> {
 }
 
 /// The rows of numbered texts.
-pub(crate) fn texts(names: &mut Dictionary<()>) -> Result<ArrayRef, ArrowError> {
+pub(crate) fn texts(names: &mut Dictionary) -> Result<ArrayRef, ArrowError> {
     names.finish(|values| {
-        let texts = values.map(|(text, ())| std::str::from_utf8(text).unwrap_or_default());
+        let texts = values.map(|text| std::str::from_utf8(text).unwrap_or_default());
         Arc::new(texts.map(Some).collect::<StringArray>())
     })
 }

@@ -7,6 +7,7 @@
 //! 4. Names and lists are kept once each, and rows hold their numbers (see `dictionary`).
 
 mod builder;
+pub(crate) mod list;
 
 use std::sync::Arc;
 
@@ -92,28 +93,6 @@ pub enum MemberValue {
     Texts(Vec<String>),
 }
 
-impl MemberValue {
-    /// Writes what tells the value from others.
-    fn identify(&self, out: &mut Vec<u8>) {
-        match self {
-            Self::None => out.push(0),
-            Self::Text(text) => {
-                out.push(1);
-                identify(text, out);
-            }
-            Self::Number(number) => {
-                out.push(2);
-                out.extend_from_slice(&number.to_le_bytes());
-            }
-            Self::Texts(texts) => {
-                out.push(3);
-                out.extend_from_slice(&texts.len().to_le_bytes());
-                texts.iter().for_each(|text| identify(text, out));
-            }
-        }
-    }
-}
-
 /// Rows being built.
 pub struct Rows {
     projection: Projection,
@@ -126,8 +105,8 @@ pub struct Rows {
     generation: u64,
     /// Of all batches, once there was one.
     schema: Option<SchemaRef>,
-    /// Room to put together what tells a list from others.
-    identity: Vec<u8>,
+    /// Room to put a list together.
+    list: Vec<u8>,
 }
 
 impl std::fmt::Debug for Rows {
@@ -156,7 +135,7 @@ impl Rows {
             abandoned: Vec::new(),
             generation: 0,
             schema: None,
-            identity: Vec::new(),
+            list: Vec::new(),
         }
     }
 
@@ -205,7 +184,7 @@ impl Rows {
     pub fn text(&mut self, id: ColumnId, value: &str) {
         match self.builder(id) {
             Some(Builder::Name(b)) => {
-                let number = b.number(value.as_bytes(), || ());
+                let number = b.number(value.as_bytes());
                 b.push(number);
             }
             Some(Builder::Text(b)) => b.append_value(value),
@@ -252,25 +231,38 @@ impl Rows {
     /// wanted, or is of another type.
     pub fn number_of_text(&mut self, id: ColumnId, value: &str) -> Option<i32> {
         match self.builders.get_mut(usize::from(id.0))?.as_mut()? {
-            Builder::Name(b) => Some(b.number(value.as_bytes(), || ())),
+            Builder::Name(b) => Some(b.number(value.as_bytes())),
             _ => None,
         }
     }
 
     /// Likewise.
     pub fn number_of_texts<T: AsRef<str>>(&mut self, id: ColumnId, values: &[T]) -> Option<i32> {
-        let Builder::Texts(b) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
-        self.identity.clear();
-        values.iter().for_each(|value| identify(value.as_ref(), &mut self.identity));
-        Some(b.number(&self.identity, || values.iter().map(|value| value.as_ref().to_owned()).collect()))
+        let mut list = std::mem::take(&mut self.list);
+        values.iter().for_each(|value| list::put_text(value.as_ref().as_bytes(), &mut list));
+        self.number_and_clear(id, list)
     }
 
     /// Likewise.
     pub fn number_of_structs(&mut self, id: ColumnId, items: &[Vec<MemberValue>]) -> Option<i32> {
-        let Builder::Structs(b, _) = self.builders.get_mut(usize::from(id.0))?.as_mut()? else { return None };
-        self.identity.clear();
-        items.iter().flatten().for_each(|value| value.identify(&mut self.identity));
-        Some(b.number(&self.identity, || items.into()))
+        let mut list = std::mem::take(&mut self.list);
+        items.iter().flatten().for_each(|value| list::put_member(value, &mut list));
+        self.number_and_clear(id, list)
+    }
+
+    fn number_and_clear(&mut self, id: ColumnId, mut list: Vec<u8>) -> Option<i32> {
+        let number = self.number_of_list(id, &list);
+        list.clear();
+        self.list = list;
+        number
+    }
+
+    /// Likewise, of a list as bytes (see [`list`]).
+    pub(crate) fn number_of_list(&mut self, id: ColumnId, list: &[u8]) -> Option<i32> {
+        match self.builders.get_mut(usize::from(id.0))?.as_mut()? {
+            Builder::Texts(b) | Builder::Structs(b, _) => Some(b.number(list)),
+            _ => None,
+        }
     }
 
     /// A name or list by its number in the column.
@@ -287,7 +279,7 @@ impl Rows {
     /// The name that has this number.
     pub(crate) fn name(&self, id: ColumnId, number: i32) -> Option<&[u8]> {
         match self.builders.get(usize::from(id.0))?.as_ref()? {
-            Builder::Name(b) => b.identity(number),
+            Builder::Name(b) => b.value(number),
             _ => None,
         }
     }
@@ -392,12 +384,6 @@ impl Rows {
             self.generation += 1;
         }
     }
-}
-
-/// Writes what tells a text of a list from others.
-fn identify(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(&text.len().to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
 }
 
 /// A batch with every stored column, those that it lacks as NULL; lists that are numbered stay so.

@@ -180,7 +180,7 @@ mod tests {
         for part in parts {
             let mut texts = Texts::default();
             let own = table.lines(part.lazy(), &mut texts).unwrap().unwrap();
-            lines = lines.join(own, &all.join(&texts)).unwrap();
+            lines = lines.join(own, &all.join(texts)).unwrap();
         }
         let in_parts = lines.table(&mut all).frame(&all.columns().unwrap(), None).unwrap();
         for found in [sorted(&found), sorted(&in_parts)] {

@@ -120,13 +120,13 @@ mod tests {
         let mut packed = Packed::of(&parts[0], &mut texts);
         let mut others = Texts::default();
         let part = Packed::of(&parts[1], &mut others);
-        packed.join(part, &texts.join(&others)).unwrap();
+        packed.join(part, &texts.join(others)).unwrap();
         assert_eq!(texts.iter().count(), 4);
         let texts = texts.columns().unwrap();
         assert!(packed.frame(&texts, None).unwrap().equals_missing(&whole));
         let wanted = BTreeSet::from(["count".to_owned(), "other".to_owned()]);
         assert!(packed.frame(&texts, Some(&wanted)).unwrap().equals_missing(&whole.select(["count"]).unwrap()));
         let other = Packed::of(&df!("name" => [1i64], "count" => [1i64]).unwrap(), &mut Texts::default());
-        assert!(packed.join(other, &Texts::default().join(&Texts::default())).is_err());
+        assert!(packed.join(other, &Texts::default().join(Texts::default())).is_err());
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Gathered<'a> {
 
     /// Takes what came of the next part.
     pub(crate) fn add(&mut self, part: Part) -> Result<()> {
-        let texts = self.texts.join(&part.texts);
+        let texts = self.texts.join(part.texts);
         if !self.texts.is_small() {
             bail!(
                 "there are more than four thousand million different texts; narrow the window by --since and --until"
@@ -97,7 +97,9 @@ impl<'a> Gathered<'a> {
             }
         }
         for (all, own) in self.lines.iter_mut().zip(part.lines) {
-            *all = all.take().zip(own).and_then(|(all, own)| all.join(own, &texts));
+            let join = |(all, own): (Lines, Lines)| all.join(own, &texts);
+            // The first part's numbers have stayed what they were.
+            *all = if self.parts == 0 { own } else { all.take().zip(own).and_then(join) };
         }
         self.parts += 1;
         if self.parts.is_multiple_of(PARTS_TOGETHER) {

@@ -37,7 +37,10 @@ const LEAST_BYTES: usize = 4 << 10;
 
 impl Texts {
     pub(super) fn number(&mut self, text: &str) -> Number {
-        let hash = hash(text);
+        self.hashed(text, hash(text))
+    }
+
+    fn hashed(&mut self, text: &str, hash: u32) -> Number {
         let Self { blocks, spans, places } = self;
         let is_it = |known: &(u32, u32)| {
             known.0 == hash && spans.get(known.1 as usize).is_some_and(|span| span.of(blocks) == text)
@@ -65,8 +68,18 @@ impl Texts {
     }
 
     /// Takes others, and tells the numbers that they have here.
-    pub(super) fn join(&mut self, others: &Self) -> Renumbered {
-        Renumbered(others.iter().map(|text| self.number(text)).collect())
+    pub(super) fn join(&mut self, others: Self) -> Renumbered {
+        if self.spans.is_empty() {
+            *self = others;
+            return Renumbered(None);
+        }
+        let mut hashes = vec![0; others.spans.len()];
+        for (hash, place) in &others.places {
+            if let Some(of_text) = hashes.get_mut(*place as usize) {
+                *of_text = *hash;
+            }
+        }
+        Renumbered(Some(others.iter().zip(hashes).map(|(text, hash)| self.hashed(text, hash)).collect()))
     }
 
     /// Whether 32 bits number everything.
@@ -93,12 +106,15 @@ impl Texts {
     }
 }
 
-/// What the numbers of others have become.
-pub(super) struct Renumbered(Vec<Number>);
+/// What the numbers of others have become; `None` when they are what they were.
+pub(super) struct Renumbered(Option<Vec<Number>>);
 
 impl Renumbered {
     pub(super) fn get(&self, number: Number) -> Option<Number> {
-        self.0.get(place(number)).copied()
+        match &self.0 {
+            Some(numbers) => numbers.get(place(number)).copied(),
+            None => Some(number),
+        }
     }
 
     /// `None` stays so.
@@ -163,11 +179,16 @@ fn numbered(place: usize) -> Number {
 pub(super) struct Known<T> {
     last: Option<(u128, T)>,
     of: PlHashMap<u128, T>,
+    /// Texts that were asked for; those that came right after themselves are not counted.
+    asked: usize,
 }
+
+/// Texts after which it is seen whether their views come again.
+const TRIAL: usize = 1024;
 
 impl<T> Default for Known<T> {
     fn default() -> Self {
-        Self { last: None, of: PlHashMap::new() }
+        Self { last: None, of: PlHashMap::new(), asked: 0 }
     }
 }
 
@@ -185,7 +206,18 @@ impl<T: Copy> Known<T> {
         {
             return Some(known);
         }
-        let known = *self.of.entry(view).or_insert_with(|| make(text));
+        self.asked += 1;
+        let known = match self.of.get(&view) {
+            Some(known) => *known,
+            None => {
+                let known = make(text);
+                // Texts that are in no dictionary have a view for each row.
+                if self.asked < TRIAL || self.asked > 2 * self.of.len() {
+                    self.of.insert(view, known);
+                }
+                known
+            }
+        };
         self.last = Some((view, known));
         Some(known)
     }

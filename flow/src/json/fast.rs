@@ -65,6 +65,8 @@ struct State {
     learns: bool,
     /// Ends of a flow that were not known before: where they stand in the line.
     endpoints: Vec<Span>,
+    /// Room to put a list together.
+    list: Vec<u8>,
     generation: u64,
 }
 
@@ -83,6 +85,7 @@ impl Fast {
             time: None,
             learns,
             endpoints: Vec::new(),
+            list: Vec::new(),
             generation: 0,
         };
         Self { plan, state }

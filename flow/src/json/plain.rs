@@ -22,7 +22,7 @@ pub(super) struct Plain {
 }
 
 /// Most items of a list of messages that become a column's value.
-const MOST_ITEMS: usize = 10_000;
+pub(super) const MOST_ITEMS: usize = 10_000;
 
 /// How a value fitted its field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

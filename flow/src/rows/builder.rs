@@ -9,13 +9,13 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Fields};
 use arrow::error::ArrowError;
 
-use super::MemberValue;
+use super::list::{Items, Member};
 use crate::columns::Type;
 use crate::dictionary::{Dictionary, texts};
 use crate::schema::arrow_type;
 
 pub(super) enum Builder {
-    Name(Dictionary<()>),
+    Name(Dictionary),
     Text(StringBuilder),
     Bool(BooleanBuilder),
     I32(Int32Builder),
@@ -23,8 +23,8 @@ pub(super) enum Builder {
     I64(Int64Builder),
     U64(UInt64Builder),
     Time(TimestampNanosecondBuilder),
-    Texts(Dictionary<Box<[String]>>),
-    Structs(Dictionary<Box<[Vec<MemberValue>]>>, Type),
+    Texts(Dictionary),
+    Structs(Dictionary, Type),
 }
 
 /// Runs the same code on whichever builder it is.
@@ -98,20 +98,26 @@ impl Builder {
             Self::Time(b) => Arc::new(b.finish()),
             Self::Texts(b) => b.finish(|values| {
                 let mut lists = ListBuilder::new(StringBuilder::new());
-                for (_, texts) in values {
-                    texts.iter().for_each(|text| lists.values().append_value(text));
+                for list in values {
+                    let mut items = Items(list);
+                    while let Some(text) = items.text() {
+                        lists.values().append_value(text);
+                    }
                     lists.append(true);
                 }
                 Arc::new(lists.finish())
             })?,
             Self::Structs(b, kind) => b.finish(|values| {
-                let mut lists = ListBuilder::new(StructBuilder::from_fields(struct_fields(*kind), 0));
-                for (_, items) in values {
-                    for item in items {
-                        for (member, value) in item.iter().enumerate() {
-                            append_member(lists.values(), member, value);
+                let fields = struct_fields(*kind);
+                let last = fields.len().saturating_sub(1);
+                let mut lists = ListBuilder::new(StructBuilder::from_fields(fields, 0));
+                for list in values {
+                    let (mut items, mut members) = (Items(list), (0..=last).cycle());
+                    while let Some((value, member)) = items.member().zip(members.next()) {
+                        append_member(lists.values(), member, &value);
+                        if member == last {
+                            lists.values().append(true);
                         }
-                        lists.values().append(true);
                     }
                     lists.append(true);
                 }
@@ -167,25 +173,25 @@ fn struct_fields(kind: Type) -> Fields {
     }
 }
 
-fn append_member(values: &mut StructBuilder, member: usize, value: &MemberValue) {
+fn append_member(values: &mut StructBuilder, member: usize, value: &Member<'_>) {
     if let Some(b) = values.field_builder::<StringBuilder>(member) {
         match value {
-            MemberValue::Text(text) => b.append_value(text),
+            Member::Text(text) => b.append_value(text),
             _ => b.append_null(),
         }
     } else if let Some(b) = values.field_builder::<UInt64Builder>(member) {
         match value {
-            MemberValue::Number(number) => b.append_value(*number),
+            Member::Number(number) => b.append_value(*number),
             _ => b.append_null(),
         }
     } else if let Some(b) = values.field_builder::<UInt32Builder>(member) {
         match value {
-            MemberValue::Number(number) => b.append_option(u32::try_from(*number).ok()),
+            Member::Number(number) => b.append_option(u32::try_from(*number).ok()),
             _ => b.append_null(),
         }
     } else if let Some(b) = values.field_builder::<ListBuilder<Box<dyn ArrayBuilder>>>(member) {
         match value {
-            MemberValue::Texts(texts) => {
+            Member::Texts(texts) => {
                 if let Some(items) = b.values().as_any_mut().downcast_mut::<StringBuilder>() {
                     texts.iter().for_each(|text| items.append_value(text));
                 }

@@ -387,19 +387,28 @@ impl State {
                 self.tape.set(*slot, Value::Known(number));
             }
         };
+        self.list.clear();
         match of {
             Inner::Message(child) => return self.message(plan, *child, line, at, rows),
-            Inner::Texts(_, None) if let Some(end) = scan::texts_end(line.as_bytes(), at) => return Some(end),
             Inner::Texts(column, slot) => {
+                if let Some(end) = scan::texts(line.as_bytes(), at, &mut self.list) {
+                    if !self.list.is_empty() && slot.is_some() {
+                        put(slot, rows.number_of_list(*column, &self.list));
+                    }
+                    return Some(end);
+                }
                 let texts = texts(&mut reader).ok()??;
                 if !texts.is_empty() && slot.is_some() {
                     put(slot, rows.number_of_texts(*column, &texts));
                 }
             }
-            Inner::Structs(_, members, None) if let Some(end) = scan::structs_end(members, line.as_bytes(), at) => {
-                return Some(end);
-            }
             Inner::Structs(column, members, slot) => {
+                if let Some(end) = scan::structs(members, line.as_bytes(), at, &mut self.list) {
+                    if !self.list.is_empty() && slot.is_some() {
+                        put(slot, rows.number_of_list(*column, &self.list));
+                    }
+                    return Some(end);
+                }
                 let (items, true) = structs(members, &mut reader, slot.is_some()).ok()? else { return None };
                 if !items.is_empty() {
                     put(slot, rows.number_of_structs(*column, &items));

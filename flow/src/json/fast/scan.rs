@@ -1,5 +1,7 @@
 //! Single values of JSON, as an exporter writes them: without white space, numbers as plain digits.
 
+use crate::json::plain::MOST_ITEMS;
+use crate::rows::list::{put_no_member, put_text, put_text_member};
 use crate::schema::{Member, Scalar};
 
 /// Where the text ends that begins behind its opening quote: the position of the byte that is no plain character, which
@@ -68,14 +70,18 @@ pub(super) fn plain_text(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     (bytes.get(end) == Some(&b'"')).then_some((at + 1, end))
 }
 
-/// Where a list of plain texts ends.
-pub(super) fn texts_end(bytes: &[u8], at: usize) -> Option<usize> {
-    list_end(bytes, at, |at| Some(plain_text(bytes, at)?.1 + 1))
+/// Where a list of plain texts ends; what is in it is put into `list`.
+pub(super) fn texts(bytes: &[u8], at: usize, list: &mut Vec<u8>) -> Option<usize> {
+    items(bytes, at, |at| {
+        let (from, to) = plain_text(bytes, at)?;
+        put_text(bytes.get(from..to)?, list);
+        Some(to + 1)
+    })
 }
 
-/// Where a list of messages ends whose members are plain texts and stand in their order.
-pub(super) fn structs_end(members: &[Member], bytes: &[u8], at: usize) -> Option<usize> {
-    list_end(bytes, at, |at| {
+/// Where a list of messages ends whose members are plain texts and stand in their order; what is in it is put into `list`.
+pub(super) fn structs(members: &[Member], bytes: &[u8], at: usize, list: &mut Vec<u8>) -> Option<usize> {
+    items(bytes, at, |at| {
         let mut members = members.iter();
         let mut at = at;
         if bytes.get(at) != Some(&b'{') {
@@ -84,25 +90,36 @@ pub(super) fn structs_end(members: &[Member], bytes: &[u8], at: usize) -> Option
         loop {
             let (name, name_end) = plain_text(bytes, at + 1)?;
             let name = bytes.get(name..name_end)?;
-            let member = members.find(|member| member.name.as_bytes() == name)?;
+            let member = members.find(|member| {
+                let is_it = member.name.as_bytes() == name;
+                if !is_it {
+                    put_no_member(list);
+                }
+                is_it
+            })?;
             if !matches!(member, Member { scalar: Scalar::Text, repeated: false, .. }) {
                 return None;
             }
             if bytes.get(name_end + 1) != Some(&b':') {
                 return None;
             }
-            at = plain_text(bytes, name_end + 2)?.1 + 1;
+            let (from, to) = plain_text(bytes, name_end + 2)?;
+            put_text_member(bytes.get(from..to)?, list);
+            at = to + 1;
             match bytes.get(at)? {
                 b',' => {}
-                b'}' => return Some(at + 1),
+                b'}' => {
+                    members.for_each(|_| put_no_member(list));
+                    return Some(at + 1);
+                }
                 _ => return None,
             }
         }
     })
 }
 
-/// Where a list ends, whose items `item` knows the end of.
-fn list_end(bytes: &[u8], at: usize, item: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+/// Where a list ends, whose items `item` knows the end of; `None` for one of very many.
+fn items(bytes: &[u8], at: usize, mut item: impl FnMut(usize) -> Option<usize>) -> Option<usize> {
     if bytes.get(at) != Some(&b'[') {
         return None;
     }
@@ -110,7 +127,7 @@ fn list_end(bytes: &[u8], at: usize, item: impl Fn(usize) -> Option<usize>) -> O
     if bytes.get(at) == Some(&b']') {
         return Some(at + 1);
     }
-    loop {
+    for _ in 0..MOST_ITEMS {
         at = item(at)? + 1;
         match bytes.get(at - 1)? {
             b',' => {}
@@ -118,6 +135,7 @@ fn list_end(bytes: &[u8], at: usize, item: impl Fn(usize) -> Option<usize>) -> O
             _ => return None,
         }
     }
+    None
 }
 
 /// The whole number that begins here, and where it ends; quoted or not. `None` for one that is written otherwise.
@@ -180,13 +198,30 @@ mod tests {
             repeated: false,
         };
         let members = [member("key"), member("value")];
-        for list in ["[]", r#"[{"key":"a","value":"b"},{"value":"c"},{"key":""}]"#] {
-            assert_eq!(structs_end(&members, format!("{list},").as_bytes(), 0), Some(list.len()));
+        let mut put = Vec::new();
+        let mut all = |list: &str| {
+            put.clear();
+            structs(&members, list.as_bytes(), 0, &mut put).map(|end| (end, put.clone()))
+        };
+        for (list, items) in [
+            ("[]", vec![]),
+            (r#"[{"key":"a","value":"b"},{"value":"c"},{"key":""}]"#, vec![["a", "b"], ["", "c"], ["", ""]]),
+        ] {
+            let mut expected = Vec::new();
+            items.iter().flatten().for_each(|text| put_text_member(text.as_bytes(), &mut expected));
+            assert_eq!(all(&format!("{list},")), Some((list.len(), expected)));
         }
         for odd in [r#"["key":"a"]"#, r#"[{"key":"a"}"#, r#"[{"key":"a","key":"b"}]"#, r#"[{"key":1}]"#, "[{}]", "{}"] {
-            assert_eq!(structs_end(&members, odd.as_bytes(), 0), None, "{odd}");
+            assert_eq!(all(odd), None, "{odd}");
         }
-        assert_eq!(texts_end(br#"["a","b"]x"#, 0), Some(9));
+        let many = |items: usize| format!("[{}]", vec![r#"{"key":"a"}"#; items].join(","));
+        assert!(all(&many(MOST_ITEMS)).is_some());
+        assert!(all(&many(MOST_ITEMS + 1)).is_none());
+        let mut expected = Vec::new();
+        [b"a", b"b"].iter().for_each(|text| put_text(*text, &mut expected));
+        put.clear();
+        assert_eq!(texts(br#"["a","b"]x"#, 0, &mut put), Some(9));
+        assert_eq!(put, expected);
         for odd in [
             r#"["a""#,
             r#"["a",]"#,
@@ -195,7 +230,7 @@ mod tests {
             "[1]",
             "\"a\"",
         ] {
-            assert_eq!(texts_end(odd.as_bytes(), 0), None, "{odd}");
+            assert_eq!(texts(odd.as_bytes(), 0, &mut put), None, "{odd}");
         }
     }
 
