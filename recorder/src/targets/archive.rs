@@ -13,11 +13,11 @@ use lookback_flow::segment::Origin;
 
 use super::balance::Balance;
 
-/// Bounds for a recorder, which shares its machine with what it records.
+/// Bounds for a recorder, which shares its machine with what it records: rows that are sorted are there twice meanwhile.
 const LIMITS: Limits = Limits {
-    block_rows: 32 * 1024,
-    waiting: 32 << 20,
-    unwritten: 48 << 20,
+    block_rows: 8 * 1024,
+    waiting: 16 << 20,
+    unwritten: 40 << 20,
     files: 8,
     partitions: 16,
     commit_rows: u64::MAX,
