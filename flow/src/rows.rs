@@ -268,11 +268,8 @@ impl Rows {
     /// A name or list by its number in the column.
     pub fn numbered(&mut self, id: ColumnId, number: Option<i32>) {
         let Some(number) = number else { return };
-        match self.builder(id) {
-            Some(Builder::Name(b)) => b.push(number),
-            Some(Builder::Texts(b)) => b.push(number),
-            Some(Builder::Structs(b, _)) => b.push(number),
-            _ => {}
+        if let Some(Builder::Name(b) | Builder::Texts(b) | Builder::Structs(b, _)) = self.builder(id) {
+            b.push(number);
         }
     }
 

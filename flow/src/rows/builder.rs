@@ -72,7 +72,7 @@ impl Builder {
     pub(super) fn fill(&mut self, rows: usize) {
         let missing = rows.saturating_sub(self.len());
         match self {
-            Self::Name(b) => b.append_nulls(missing),
+            Self::Name(b) | Self::Texts(b) | Self::Structs(b, _) => b.append_nulls(missing),
             Self::Text(b) => b.append_nulls(missing),
             Self::Bool(b) => b.append_nulls(missing),
             Self::I32(b) => b.append_nulls(missing),
@@ -80,8 +80,6 @@ impl Builder {
             Self::I64(b) => b.append_nulls(missing),
             Self::U64(b) => b.append_nulls(missing),
             Self::Time(b) => b.append_nulls(missing),
-            Self::Texts(b) => b.append_nulls(missing),
-            Self::Structs(b, _) => b.append_nulls(missing),
         }
     }
 
@@ -129,7 +127,7 @@ impl Builder {
     /// Drops all rows.
     pub(super) fn clear(&mut self) {
         match self {
-            Self::Name(b) => b.clear(),
+            Self::Name(b) | Self::Texts(b) | Self::Structs(b, _) => b.clear(),
             Self::Text(b) => drop(b.finish()),
             Self::Bool(b) => drop(b.finish()),
             Self::I32(b) => drop(b.finish()),
@@ -137,17 +135,13 @@ impl Builder {
             Self::I64(b) => drop(b.finish()),
             Self::U64(b) => drop(b.finish()),
             Self::Time(b) => drop(b.finish()),
-            Self::Texts(b) => b.clear(),
-            Self::Structs(b, _) => b.clear(),
         }
     }
 
     /// Whether it knows more values than should be kept.
     pub(super) fn is_full(&self) -> bool {
         match self {
-            Self::Name(b) => b.is_full(),
-            Self::Texts(b) => b.is_full(),
-            Self::Structs(b, _) => b.is_full(),
+            Self::Name(b) | Self::Texts(b) | Self::Structs(b, _) => b.is_full(),
             _ => false,
         }
     }
@@ -155,9 +149,7 @@ impl Builder {
     /// Forgets them.
     pub(super) fn forget(&mut self) {
         match self {
-            Self::Name(b) => b.forget(),
-            Self::Texts(b) => b.forget(),
-            Self::Structs(b, _) => b.forget(),
+            Self::Name(b) | Self::Texts(b) | Self::Structs(b, _) => b.forget(),
             _ => {}
         }
     }
